@@ -10,6 +10,7 @@ from spikewright.chip import law as laws
 from spikewright.chip.law import FIXED_POINT, Arithmetic, Law, State, decayed, exact_kernels, gathered, largest
 from spikewright.chip.network import Neuron
 from spikewright.chip.neuron_models import law_of
+from spikewright.chip.subtraction import LateSubtractingLaw, SubtractingLaw
 
 U, A = torch.tensor([4.0, -8.0]), torch.tensor([3.0, 1.0])
 LIMIT = 2**23
@@ -54,6 +55,30 @@ def test_neurons_fire_above_their_threshold_and_go_to_their_reset_value() -> Non
     assert Law(1.0, threshold=5.0).reset(potential, spikes).tolist() == [4, 5, 0]
     assert law.through_reset(torch.tensor([0.0, 1.0])).tolist() == [1, 0]
     assert potential.tolist() == [4, 5, 5.5]
+
+
+def test_what_learning_asks_of_a_law_can_be_asked_of_one_with_constants_too() -> None:
+    spikes, potential, threshold, keep = (
+        torch.tensor([0.0, 1.0]),
+        torch.tensor([2.0, 5.0]),
+        torch.tensor(4.0),
+        torch.tensor(0.5),
+    )
+    for law, passed, left, taken_off in (
+        (Law(0.5, threshold=4.0), [1, 0], [2, 0], None),
+        (SubtractingLaw(0.5, threshold=4.0), None, [2, 1], [0, 0.5]),
+        (LateSubtractingLaw(0.5, threshold=4.0), None, [2, 5], [0, 1]),
+    ):
+        through, off = law.through_reset(spikes), law.taken_off(spikes, keep)
+        assert (None if through is None else through.tolist()) == passed
+        assert law.left(potential, spikes, threshold).tolist() == left
+        assert (None if off is None else off.tolist()) == taken_off
+
+
+def test_float32_holds_whole_numbers_up_to_its_limit_and_no_further() -> None:
+    limit = laws.FLOAT32_LIMIT
+    assert int(torch.tensor(limit - 1, dtype=torch.float32)) == limit - 1
+    assert int(torch.tensor(limit + 1, dtype=torch.float32)) == limit, "rounded to even"
 
 
 def test_a_step_without_a_threshold_has_no_spikes() -> None:

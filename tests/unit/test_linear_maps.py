@@ -15,11 +15,18 @@ from spikewright.chip.network import ConvGeometry
 from spikewright.graph.wiring import wire
 from spikewright.lowering import draft as drafting
 from spikewright.lowering.draft import Draft, InputFormat, draft_from_nir
-from spikewright.lowering.linear_map import LinearMap, compose, identity
+from spikewright.lowering.linear_map import LinearMap, compose, frame, identity
 
 KERNEL = np.array([1.0, 2, 3, 4]).reshape(2, 1, 1, 2)
 CONV = LinearMap(KERNEL, (1, 1, 3), (2, 1, 2), ConvGeometry())
 DENSE = [[1, 2, 0], [0, 1, 2], [3, 4, 0], [0, 3, 4]]
+
+
+def test_values_over_one_axis_stand_upright_or_lie() -> None:
+    assert frame((3, 5)) == (3, 5, 1)
+    assert frame((3, 5), lying=True) == (3, 1, 5)
+    assert frame((7,), lying=True) == (7,)
+    assert frame((2, 3, 4), lying=True) == (2, 3, 4)
 
 
 def test_a_kernel_as_a_matrix() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,14 @@ def test_a_bias_inside_a_filter_becomes_neurons_that_always_fire(profile: Hardwa
     assert chip.depth["a.bias"] == chip.depth["a"] - 1
 
 
+def test_one_neuron_with_a_bias_inside_its_filter_is_enough(profile: HardwareProfile) -> None:
+    biased = replace(neuron(2, leak_u=0.25), synaptic_bias=np.array([0.0, 0.5]))
+    populations = [EVENTS, DraftPopulation("a", (2,), "hidden", biased), layer("b", role="readout")]
+    after = bias_axons(draft(populations, wire(("input", "a"), ("a", "b"))), profile)
+    (weight,) = (c.weight for c in after.connections if c.source == "a.bias")
+    np.testing.assert_allclose(weight, [[0.0], [0.5]])
+
+
 def test_paths_of_different_length_get_relays_that_share_a_chain(profile: HardwareProfile) -> None:
     populations = [EVENTS, layer("a"), layer("b"), layer("c"), layer("d", role="readout")]
     pairs = [("input", "a"), ("a", "b"), ("b", "c"), ("c", "d"), ("a", "c"), ("a", "d"), ("b", "b")]
@@ -132,9 +142,12 @@ def test_graded_input_cannot_wait(profile: HardwareProfile) -> None:
     )
 
 
-@pytest.mark.parametrize("weight", [1e-9, 1e-300, 5e-324])
-def test_a_bias_that_needs_more_neurons_than_any_chip_has_is_refused(weight: float, profile: HardwareProfile) -> None:
-    populations = [EVENTS, layer("a", synaptic_bias=2.5e30, leak_u=0.25), layer("b", role="readout")]
+@pytest.mark.parametrize(("bias", "weight"), [(2.5e30, 1e-9), (2.5e30, 1e-300), (2.5e30, 5e-324), (1.0, 2**-25)])
+def test_a_bias_that_needs_more_neurons_than_any_chip_has_is_refused(
+    bias: float, weight: float, profile: HardwareProfile
+) -> None:
+    """Of two neurons: more than 2^24 of those that always fire, which have more than 2^25 weights."""
+    populations = [EVENTS, layer("a", synaptic_bias=bias, leak_u=0.25), layer("b", role="readout")]
     wired = (DraftConnection("input", "a", weight * np.eye(2)), *wire(("a", "b")))
-    with pytest.raises(InputError, match=r"'a': its bias of 2\.5e\+30 in front of a synaptic filter needs"):
+    with pytest.raises(InputError, match="'a': its bias of .* in front of a synaptic filter needs"):
         bias_axons(draft(populations, wired), profile)

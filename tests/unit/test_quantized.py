@@ -159,3 +159,14 @@ def test_a_saved_student_computes_the_same_integers(tmp_path) -> None:
     images = torch.rand(6, 1, 8, 8)
     for name, states in student.registers(images)[0].items():
         assert torch.equal(states.v, again.registers(images)[0][name].v)
+
+
+def test_no_weight_is_clipped_where_any_connection_has_many_levels() -> None:
+    """With six bits weights of both signs have 31 levels and others 63, and both share one scale."""
+    random = np.random.default_rng(0)
+    both, one = random.normal(size=(20, 30)), np.abs(random.normal(size=(20, 30)))
+    registers = Registers.of(LIMITS, 6)
+    assert [top // step for step, top in map(registers.grid, (True, False))] == [31, 63]
+    unclipped = min(248 / np.abs(both).max(), 252 / one.max())
+    assert weight_scale([both, one], registers) == unclipped
+    assert weight_scale([both], registers) > 248 / np.abs(both).max(), "alone it gains by clipping"

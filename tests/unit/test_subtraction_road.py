@@ -195,6 +195,14 @@ def test_a_membrane_has_room_for_a_threshold_in_each_step(reset: Reset) -> None:
     assert scaled(reset, 8000) == (16, "the range of the membrane potential")
 
 
+def test_a_reset_that_the_caller_names_is_noted_for_whoever_reads_the_graph_again() -> None:
+    """So that drift and the comparison of all levels read it in the same way."""
+    graph = one_neuron("subtract", 4)
+    del graph.metadata["reset"]
+    assert lower(graph, "loihi2", reset="subtract").provenance["reset"] == "subtract"
+    assert "reset" not in lower(graph, "loihi2").provenance, "nobody has named one"
+
+
 def test_measured_peaks_leave_room_for_what_is_subtracted() -> None:
     """One input that stays: 8 in each step, of which a threshold of 1 is taken off: 8, 15, 22 and 29 at once."""
     measuring = Measuring(np.ones((1, 4, 1), np.float32), margin=1.0)

@@ -16,6 +16,9 @@ FIRST_FILES, FIRST_TESTS = 3, 15
 DECLARED = ["tests/unit/test_frozen.py", "tests/golden/test_options.py"]
 """Tests of what is declared when a module is imported: whether classes can change, defaults and bounds of options."""
 
+IN_CHILDREN = {"src/spikewright/simulation/netx.py": ["tests/agreement/test_simulators_agree.py"]}
+"""Tests of modules whose lines run in a process of Lava, where they are not measured."""
+
 
 @dataclass
 class Covering:
@@ -53,11 +56,11 @@ class Covering:
         Returns:
             Tests to run first, which are quick and run little else, from few files; then the others, where the fourth
             and later cases of a parametrized test come last. Where no test runs the line, because it runs when its
-            module is imported, :data:`DECLARED` come between.
+            module is imported or in another process, :data:`DECLARED` and :data:`IN_CHILDREN` come between.
         """
         lines = self.tests[mutant.module]
         found: set[str] = set().union(*(lines.get(line, ()) for line in range(mutant.line, mutant.end_line + 1)))
-        between = [] if found else DECLARED
+        between = [] if found else [*DECLARED, *IN_CHILDREN.get(mutant.module, [])]
         found = found or set().union(*lines.values())
         ordered = sorted(found, key=lambda name: ((self.seconds[name] + 0.1) * self.reach[name], name))
         first, files = [], set()

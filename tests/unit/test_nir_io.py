@@ -204,3 +204,17 @@ def test_metadata_are_no_place_for_large_arrays(graph: nir.NIRGraph, tmp_path: P
         file["node"]["metadata"].create_dataset("wide", (70_000,), np.uint8, fillvalue=1)
         file["node"]["metadata"]["wide"][:] = 1
     assert "has 70,000 values of 'wide' in its metadata; may have 65,536" in _fault(path)
+
+
+def test_arrays_without_an_axis_are_written_as_numbers(tmp_path: Path) -> None:
+    """nir's own writer asks HDF5 to compress them, which it does not do."""
+    inner = nir.NIRGraph({"t": nir.Threshold(np.array(1.5))}, [], metadata={"a": {"b": np.array(2)}}, type_check=False)
+    conv = nir.Conv2d((4, 4), np.ones((2, 1, 3, 3)), 1, 0, 1, np.array(1.0, np.float32), np.zeros(2))
+    graph = nir.NIRGraph({"conv": conv, "inner": inner}, [], type_check=False)
+    write_graph(graph, tmp_path / "a.nir")
+    again = read_graph(tmp_path / "a.nir")
+    assert float(again.nodes["conv"].groups) == 1
+    assert float(again.nodes["inner"].nodes["t"].threshold) == 1.5
+    assert again.nodes["inner"].metadata == {"a": {"b": 2}}
+    assert isinstance(conv.groups, np.ndarray), "the graph is not changed"
+    write_graph(again, tmp_path / "b.nir")

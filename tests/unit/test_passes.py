@@ -149,5 +149,5 @@ def test_a_bias_that_needs_more_neurons_than_any_chip_has_is_refused(
     """Of two neurons: more than 2^24 of those that always fire, which have more than 2^25 weights."""
     populations = [EVENTS, layer("a", synaptic_bias=bias, leak_u=0.25), layer("b", role="readout")]
     wired = (DraftConnection("input", "a", weight * np.eye(2)), *wire(("a", "b")))
-    with pytest.raises(InputError, match="'a': its bias of .* in front of a synaptic filter needs"):
+    with pytest.raises(InputError, match=r"'a': its bias of .* in front of a synaptic filter needs"):
         bias_axons(draft(populations, wired), profile)

@@ -176,6 +176,18 @@ def test_a_packet_of_aedat_4_that_goes_beyond_its_file(event_files: Any, tmp_pat
         assert f"cannot be read as AEDAT 4.0 ({'it ' if place == 18 else ''}{words}" in recording(file)
 
 
+def test_a_description_of_aedat_4_that_is_no_text(event_files: Any, tmp_path: Path) -> None:
+    """The package takes it for UTF-8, and where a tag does not end as it should it ends the process."""
+    file = tmp_path / "a.aedat4"
+    event_files.aedat4(file, *event_files.events(0, 0))
+    whole = file.read_bytes()
+    at = whole.rindex(b"</node>")
+    file.write_bytes(whole[: at + 6] + b"\xe3" + whole[at + 7 :])
+    assert recording(file).endswith("cannot be read as AEDAT 4.0 (its description is not UTF-8); get the file again")
+    file.write_bytes(whole[: at + 6] + b"X" + whole[at + 7 :])
+    assert "cannot be read as AEDAT 4.0 (expected '>'" in recording(file)
+
+
 EVENTS: dict[str, tuple[dict[str, Any], str]] = {
     "late": ({"t": [0, 2**60], "x": [0, 1], "y": [0, 1], "p": [0, 1]}, "times may be up to 9007199254740992 us"),
     "late in seconds": ({"t": [0.5, 1e300], "x": [0, 1], "y": [0, 1], "p": [0, 1]}, "has an event at 1e+300 s"),

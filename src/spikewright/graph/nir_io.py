@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,27 @@ def graph_bytes(graph: nir.NIRGraph) -> bytes:
         if _is_unwritable(metadata):
             raise InputError(f"NIR {where}: its metadata have an entry 'metadata', which NIR cannot write; rename it")
     buffer = io.BytesIO()
-    nir.write(buffer, graph)
+    nir.write(buffer, _with_scalars(graph))
     return buffer.getvalue()
+
+
+def _with_scalars(node: Any) -> Any:
+    """The same node or graph with numbers in place of arrays without an axis, which nir 1.0.8 does not write."""
+    held = {name: _as_scalar(value) for name, value in vars(node).items()}
+    if all(value is getattr(node, name) for name, value in held.items()):
+        return node
+    twin = copy(node)
+    vars(twin).update(held)
+    return twin
+
+
+def _as_scalar(value: Any) -> Any:
+    if isinstance(value, dict):
+        found = {name: _as_scalar(each) for name, each in value.items()}
+        return value if all(each is value[name] for name, each in found.items()) else found
+    if isinstance(value, nir.NIRNode):
+        return _with_scalars(value)
+    return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
 
 
 def _is_unwritable(metadata: Mapping[str, Any]) -> bool:

@@ -155,27 +155,47 @@ def _version_4(path: Path, data: bytes) -> Recording:
 
 def _check_packets(path: Path, data: bytes) -> None:
     """Refuse packets that go beyond the file: the package asks for their memory before it reads them, and ends with
-    the process where it gets none.
+    the process where it gets none. It also ends with it over a description of the streams that is not UTF-8.
     """
     try:
         (length,) = struct.unpack_from("<I", data, V4_MAGIC)
+        _description(data).decode()
         place, end = V4_MAGIC + 4 + length, _end_of_packets(data)
         while place < end:
             place += 8 + struct.unpack_from("<iI", data, place)[1]
     except struct.error as error:
         raise InputError(f"{path}: {NOT_V4} (it ends inside the head of a packet); {AGAIN}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: {NOT_V4} (its description is not UTF-8); {AGAIN}") from error
     if place > len(data):
         raise InputError(f"{path}: {NOT_V4} (it ends inside a packet); {AGAIN}")
 
 
 def _end_of_packets(data: bytes) -> int:
     """Where the table of packets begins, as the second field of the header's flat buffer says; else the file's end."""
+    place = _field(data, 1)
+    position = -1 if place is None else struct.unpack_from("<q", data, place)[0]
+    return position if 0 < position <= len(data) else len(data)
+
+
+def _description(data: bytes) -> bytes:
+    """The text about the streams, the third field of the header's flat buffer; empty where there is none."""
+    place = _field(data, 2)
+    if place is None:
+        return b""
+    place += struct.unpack_from("<I", data, place)[0]
+    (length,) = struct.unpack_from("<I", data, place)
+    return data[place + 4 : place + 4 + length]
+
+
+def _field(data: bytes, number: int) -> int | None:
+    """Where a field of the header's flat buffer stands; None where it has none of this number."""
     start = V4_MAGIC + 4
     root = start + struct.unpack_from("<I", data, start)[0]
     fields = root - struct.unpack_from("<i", data, root)[0]
-    (size,), (offset,) = struct.unpack_from("<H", data, fields), struct.unpack_from("<H", data, fields + 6)
-    position = struct.unpack_from("<q", data, root + offset)[0] if size >= 8 and offset else -1
-    return position if 0 < position <= len(data) else len(data)
+    entry = 4 + 2 * number
+    (size,), (offset,) = struct.unpack_from("<H", data, fields), struct.unpack_from("<H", data, fields + entry)
+    return root + offset if size >= entry + 2 and offset else None
 
 
 @contextmanager

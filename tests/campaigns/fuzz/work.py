@@ -30,6 +30,8 @@ BATCH = 500
 """Inputs that one process reads."""
 WALL_S = 60.0
 """Time that one input may take where it waits and computes nothing."""
+MAKING_S = 600.0
+"""Time that an input may take to be made, which is the campaign's own work."""
 POLL_S = 0.02
 _NOW = struct.Struct("qq")
 
@@ -136,12 +138,21 @@ def _watched(child: int, now: mmap.mmap) -> tuple[str, str] | None:
         current = _NOW.unpack(now[: _NOW.size])
         if current != seen:
             seen, since, spent = current, time.monotonic(), _processor_seconds(child)
-        elif _processor_seconds(child) - spent > HANG_S or time.monotonic() - since > WALL_S:
+        elif (
+            (current[1]
+            and _processor_seconds(child) - spent > HANG_S)
+            or time.monotonic() - since > _patience(current[1])
+        ):
             where = _stack_of(child, now)
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             return "hang", f"no end after {HANG_S:g} s of processor time or {WALL_S:g} s{where}"
         time.sleep(POLL_S)
+
+
+def _patience(is_read: int) -> float:
+    """Seconds that one input may take to be read, or to be made."""
+    return WALL_S if is_read else MAKING_S
 
 
 def _how(status: int) -> tuple[str, str] | None:

@@ -1,6 +1,7 @@
 """The database of a study: refused in one line that keeps passwords, lost on the way, raced for by processes.
 
-`SPIKEWRIGHT_STUDY_URL` names a PostgreSQL database in which schemas may be made; each test makes one and drops it.
+A PostgreSQL server is started for the run where its programs are installed; `SPIKEWRIGHT_STUDY_URL` names another one,
+in which schemas may be made. Each test makes one and drops it.
 """
 
 import json
@@ -11,6 +12,7 @@ import sys
 import uuid
 from pathlib import Path
 
+import postgres
 import pytest
 
 from spikewright.base.errors import InputError
@@ -41,16 +43,27 @@ OUTCOME = {
 }
 
 
+@pytest.fixture(scope="session")
+def running():
+    """The URL of a database of PostgreSQL."""
+    if SERVER is not None:
+        yield SERVER
+        return
+    pytest.importorskip("psycopg2", reason="psycopg2 is not installed")
+    if (why := postgres.missing()) is not None:
+        pytest.skip(f"{why}; or name a server: SPIKEWRIGHT_STUDY_URL=postgresql://user:password@host/name")
+    with postgres.server() as url:
+        yield url
+
+
 @pytest.fixture
-def server():
+def server(running):
     """The URL of a new, empty schema on the server."""
-    if SERVER is None:
-        pytest.skip("needs a server: SPIKEWRIGHT_STUDY_URL=postgresql://user:password@host/name runs it")
     import sqlalchemy
 
     schema = f"spikewright_{uuid.uuid4().hex}"
     options = {"options": f"-csearch_path={schema}", "application_name": schema}
-    engine = sqlalchemy.create_engine(SERVER)
+    engine = sqlalchemy.create_engine(running)
     with engine.begin() as connection:
         connection.execute(sqlalchemy.text(f"create schema {schema}"))
     yield engine.url.update_query_dict(options).render_as_string(hide_password=False)

@@ -138,10 +138,8 @@ def _watched(child: int, now: mmap.mmap) -> tuple[str, str] | None:
         current = _NOW.unpack(now[: _NOW.size])
         if current != seen:
             seen, since, spent = current, time.monotonic(), _processor_seconds(child)
-        elif (
-            (current[1]
-            and _processor_seconds(child) - spent > HANG_S)
-            or time.monotonic() - since > _patience(current[1])
+        elif (current[1] and _processor_seconds(child) - spent > HANG_S) or time.monotonic() - since > _patience(
+            current[1]
         ):
             where = _stack_of(child, now)
             os.kill(child, signal.SIGKILL)

@@ -57,6 +57,18 @@ def test_annotations_and_texts_are_left_alone_and_changes_of_one_place_are_one_s
     assert texts == {f"return kept {sign} height" for sign in ("-", "*", "/", "//", "%", "**")}
 
 
+def test_a_change_that_leaves_the_program_as_it_is_is_no_mutant(
+    campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("cosmic_ray")
+    sample = campaign("mutants.sample")
+    file = tmp_path / "a.py"
+    file.write_text("MOST = 1e30\nFEW = 3\n")
+    monkeypatch.setattr(sample, "ROOT", tmp_path)
+    assert sample.described("law", file, "core/NumberReplacer", 0, 1, 1) is None, "1e30 + 1 is 1e30"
+    assert sample.described("law", file, "core/NumberReplacer", 2, 2, 2).after == "FEW = 4"
+
+
 def test_the_tests_see_the_changed_code_and_only_it_kills(campaign: Campaign, root: Path, tmp_path: Path) -> None:
     del campaign
     (tmp_path / "thing").mkdir()

@@ -258,6 +258,13 @@ def test_a_given_scale_says_how_far_numbers_lie_beside_the_grid() -> None:
     assert chip.provenance["weight_levels"] == {"input->n": 100}
 
 
+def test_weights_lie_beside_the_grid_by_shares_of_its_step() -> None:
+    """Weights of both signs are even: 40.9 becomes 40, 0.9 of 2 beside it."""
+    chip = quantize(lone([[40.9, -42.0]], neuron((1,), threshold=3.0)), LOIHI2, Grid(scales={"n": 1.0}))
+    assert chip.connections[0].weight.tolist() == [[40, -42]]
+    assert chip.provenance["rounding"]["n"] == pytest.approx(0.45)
+
+
 def test_a_given_scale_stays_while_its_weights_fit_and_shrinks_where_they_do_not() -> None:
     def weights(of: list[float]) -> tuple[float, list[int]]:
         chip = quantize(lone([of], neuron((1,), threshold=1.1)), LOIHI2, Grid(scales={"n": 2.5}))

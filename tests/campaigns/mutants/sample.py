@@ -120,10 +120,11 @@ def compiled(text: str, path: Path) -> CodeType | None:
 
 
 def described(group: str, path: Path, operator: str, occurrence: int, line: int, end_line: int) -> Mutant | None:
-    """The mutant with the line that differs; None where the text stays the same or is no Python any more."""
+    """The mutant with the line that differs; None where the program stays the same or is no Python any more."""
     source = path.read_text()
     text = mutated(source, operator, occurrence)
-    if compiled(text, path) is None:
+    code = compiled(text, path)
+    if code is None or code == compiled(source, path):  # 1e30 + 1 is 1e30
         return None
     changes = [change for change in unified_diff(source.splitlines(), text.splitlines(), n=0) if change[0] in "-+"][2:]
     if not changes:

@@ -2,10 +2,11 @@
 
     python benchmarks/training.py [--threads 1] [--timesteps 4] [--keep-memory] [--out training.json]
 
-Every network has the layers of `convnet` of width 16 on 28 x 28 pixels, and a batch of 128. The bound is the same network
-with ReLUs in place of neurons, on as many frames as there are timesteps: what the layers between the neurons cost. Steps
-of all networks alternate, so that all meet the same machine; a row is the median of the ratios to the bound's step
-beside it. Those tools are measured that can be imported: `requirements/make-env.sh` makes an environment for each.
+Every network has the layers of `convnet` of width 16 on 28 x 28 pixels, and a batch of 128. The bound is the same
+network with ReLUs in place of neurons, on as many frames as there are timesteps: what the layers between the neurons
+cost. Steps of all networks alternate, so that all meet the same machine; a row is the median of the ratios to the
+bound's step beside it. Those tools are measured that can be imported: `requirements/make-env.sh` makes an environment
+for each.
 """
 
 from __future__ import annotations
@@ -260,9 +261,8 @@ def main(
         keep_memory()
     torch.set_num_threads(threads)
     rows = measure(timesteps, steps)
-    print(
-        f"Python {platform.python_version()}, torch {torch.__version__}, {threads} thread(s), T = {timesteps}, batch {BATCH}"
-    )
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    print(f"{versions}, {threads} thread(s), T = {timesteps}, batch {BATCH}")
     print("| network | step | samples/s | times the bound | spread |\n| --- | --- | --- | --- | --- |")
     for row in rows:
         print(

@@ -75,6 +75,7 @@ def test_no_leak() -> None:
     ("limits", "good", "bad", "nearest"),
     [
         ({"decay_bits": 4}, (0, 256, 1024, 4096), 400, "0.125"),
+        ({"decay_bits": 3, "decay_shifts": True}, (0, 512, 1024, 4096), 300, "0.125"),
         ({"decay_bits": 12, "decay_shifts": True}, (0, 1, 512, 2048, 4096), 2900, "0.5"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import time
 import warnings
@@ -118,6 +119,19 @@ def test_a_hang_is_ended_and_the_next_input_is_read(room: work.Rooms, monkeypatc
 
     found = ended(room, hangs_once, 3)
     assert found.ended == {"hang": 1, "read": 2}
+
+
+def test_an_input_over_which_the_campaign_itself_breaks_is_not_held_against_the_reader(room: work.Rooms) -> None:
+    reader = Reader("x", "x", [VALID], lambda valid, random: valid, lambda path: None)
+
+    def made(number: int) -> Input:
+        if number == 1:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return Input(0, VALID)
+
+    found = work.run_batch(reader, made, range(3), room)
+    assert found.ended == {"read": 2, "not made": 1}
+    assert found.faults == {}
 
 
 def test_waiting_without_end_is_a_hang(room: work.Rooms, monkeypatch: pytest.MonkeyPatch) -> None:

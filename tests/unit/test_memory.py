@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from spikewright.base.memory import in_gib
+
 PROGRAM = """
 import os, resource
 import numpy as np
@@ -45,3 +47,9 @@ def test_what_the_environment_says_of_the_allocator_holds() -> None:
     before, within, behind, *_ = ran(MALLOC_TRIM_THRESHOLD_="131072", MALLOC_MMAP_THRESHOLD_="131072")
     assert within > before / 2
     assert behind > before / 2
+
+
+def test_bytes_in_words() -> None:
+    assert in_gib(3 * 2**29) == "1.5 GiB"
+    assert in_gib(2.0**30) == "1 GiB"
+    assert in_gib(10**400) == "more than 9e+290 GiB", "no float is as large"

@@ -411,6 +411,22 @@ def test_a_factor_that_no_weight_can_hold_is_refused() -> None:
         translate(graph, "snntorch")
 
 
+@pytest.mark.parametrize("node", [nir.Linear(np.full((2, 2), 1e300)), nir.Scale(np.full(2, 1e300))])
+@pytest.mark.parametrize("reader", list(READERS))
+def test_weights_that_would_become_infinite_on_the_way_are_refused(node: nir.NIRNode, reader: str) -> None:
+    # From the fuzzer.
+    ones = np.ones(2)
+    fires = nir.LIF(tau=2e-4 * ones, r=2 * ones, v_leak=0 * ones, v_threshold=ones)
+    graph = nir.NIRGraph.from_list(node, fires)
+    graph.metadata |= {"dt_s": 1e-4, "reset": "zero"}
+    try:
+        made = translate(graph, reader)
+    except InputError as error:
+        assert "beyond the range of 32-bit floating point" in str(error) or "is nothing that" in str(error)
+    else:
+        assert all(np.isfinite(getattr(each, "weight", 0)).all() for each in made.nodes.values())
+
+
 def test_neurons_without_a_time_step_that_suits_them_are_refused() -> None:
     # From the fuzzer.
     nodes = {"input": nir.Input(np.array([2])), "fc": nir.Linear(full((2, 2), 1))}

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _MEMINFO = Path("/proc/meminfo")
+_BEYOND_WORDS = 10**300
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """Parameters of glibc's ``mallopt``, from ``malloc.h``."""
 _USUAL = {_TRIM_THRESHOLD: 128 << 10, _MMAP_MAX: 65536}
@@ -45,6 +46,8 @@ def freed_memory_kept() -> Iterator[None]:
 
 def in_gib(count: float) -> str:
     """Bytes in words: ``1.5 GiB``."""
+    if count > _BEYOND_WORDS:  # a whole number may be larger than any float
+        return f"more than {_BEYOND_WORDS / 2**30:.0g} GiB"
     return f"{count / 2**30:.3g} GiB"
 
 

@@ -160,10 +160,10 @@ class OtherMaps:
                 self.nodes[name] = _without_groups(node)
             return
         if isinstance(node, nir.Linear) and nir.Affine in takes:
-            weight = np.asarray(node.weight, np.float32)
+            weight = in_32_bits(np.asarray(node.weight))
             self.nodes[name] = nir.Affine(weight=weight, bias=np.zeros(len(weight), np.float32))
         elif isinstance(node, nir.Scale) and len(shape) == 1:
-            weight = np.diag(np.broadcast_to(np.asarray(node.scale, np.float32).reshape(-1), shape))
+            weight = np.diag(np.broadcast_to(in_32_bits(np.asarray(node.scale)).reshape(-1), shape))
             self.nodes[name] = nir.Linear(weight=weight)
             self._map(name, self.nodes[name])
         elif isinstance(node, nir.Flatten) and self._wiring.into(name) == (self._wiring.input,):

@@ -77,6 +77,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", action="append", help="a reader; again for several")
     parser.add_argument("--inputs", type=int, default=INPUTS, help=f"of all readers together; default: {INPUTS:,}")
     parser.add_argument("--seconds", type=float, help="end after so long, with fewer inputs")
+    parser.add_argument("--behind", type=int, default=0, help="go on behind so many inputs, where a run was stopped")
     parser.add_argument("--again", metavar="READER:WAY:NUMBER", help="read one input, and say how it ended")
     options = parser.parse_args(words)
     for name in options.only or ():
@@ -105,10 +106,13 @@ def _readers(only: Sequence[str] | None, room: Rooms) -> Iterator[tuple[str, Rea
 def _campaign(readers: dict[str, Reader], options: argparse.Namespace, room: Rooms) -> dict[str, Tally]:
     """Batches of all readers in turn, so that a campaign that ends early has seen each."""
     tallies = {name: Tally(reader.kind) for name, reader in readers.items()}
-    began = time.monotonic()
+    began, planned = time.monotonic(), 0
     for name, way, numbers in _plan(readers, options.inputs, options.seconds is not None):
         if options.seconds is not None and time.monotonic() - began > options.seconds:
             break
+        planned += len(numbers)
+        if planned <= options.behind:
+            continue
         start = _spent()
         found = run_batch(readers[name], partial(input_of, readers[name], name, options.seed, way), numbers, room)
         clear(room)

@@ -30,6 +30,8 @@ BATCH = 500
 """Inputs that one process reads."""
 WALL_S = 60.0
 """Time that one input may take where it waits and computes nothing."""
+NOT_MADE = "not made"
+"""How an input ended over which the campaign itself, and no reader, broke."""
 MAKING_S = 600.0
 """Time that an input may take to be made, which is the campaign's own work."""
 POLL_S = 0.02
@@ -111,8 +113,9 @@ def run_batch(reader: Reader, make: Callable[[int], Input], numbers: Sequence[in
             _take(found, line)
         finished = sum("peak" not in line for line in done)
         if why is not None and finished < len(left):
-            fault = Fault(why[0], why[0] if why[0] == "hang" else why[1], why[1])
-            found.faults[left[finished]] = fault
+            if why[0] != NOT_MADE:
+                fault = Fault(why[0], why[0] if why[0] == "hang" else why[1], why[1])
+                found.faults[left[finished]] = fault
             found.ended[why[0]] += 1
             finished += 1
         left = left[finished:]
@@ -134,7 +137,9 @@ def _watched(child: int, now: mmap.mmap) -> tuple[str, str] | None:
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
-            return _how(status)
+            how = _how(status)
+            is_made = _NOW.unpack(now[: _NOW.size])[1]
+            return how if how is None or is_made else (NOT_MADE, how[1])
         current = _NOW.unpack(now[: _NOW.size])
         if current != seen:
             seen, since, spent = current, time.monotonic(), _processor_seconds(child)

@@ -10,6 +10,7 @@ import torch
 
 from spikewright.base.errors import InputError
 from spikewright.base.types import IntArray
+from spikewright.chip.law import STATE_LIMIT
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.simulation import dense, integer
 from spikewright.simulation.recording import Recording, compare
@@ -131,6 +132,7 @@ def test_the_size_of_chunks_changes_nothing(
 def test_float32_is_used_only_where_it_is_exact(
     chip: ChipNetwork, drive: IntArray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert dense.EXACT_FLOAT32 == STATE_LIMIT, "half of what float32 holds, and where Lava wraps a convolution's sums"
     whole = integer.run(chip, drive, record_states=True)
     monkeypatch.setattr(dense, "EXACT_FLOAT32", 0)
     again = integer.simulated(dense.Dense(chip, drive, record_states=True), chip, drive.shape[1], None)

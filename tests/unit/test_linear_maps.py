@@ -177,3 +177,11 @@ def test_flattening_an_axis_of_one_leaves_a_convolution() -> None:
     assert made.conv is not None and made.weight.reshape(-1).tolist() == [1, 2, 3, 4, 5, 6]
     merged = compose([nir.Flatten({"input": np.array([2, 5, 1])}, 0, -1), nir.Linear(np.ones((1, 10)))], (2, 5, 1))
     assert merged.conv is None and merged.weight.tolist() == [[1.0] * 10]
+
+
+def test_one_factor_for_all_values_stays_a_convolution() -> None:
+    made = compose(
+        [nir.Scale(np.array([2.0])), nir.Conv2d((2, 2), np.ones((1, 3, 1, 1)), 1, 0, 1, 1, np.zeros(1))], (3, 2, 2)
+    )
+    assert made.conv is not None
+    assert made.weight.tolist() == [[[[2.0]], [[2.0]], [[2.0]]]]

@@ -8,7 +8,7 @@ PYTEST_ENV := OMP_NUM_THREADS=1
 CAMPAIGN := OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m campaigns
 PYTEST_ARGS ?= --numprocesses auto --maxprocesses 4
 
-.PHONY: help env demo test lint types docs ci test-newer dist sbom audit mutants kills lava-runs fuzz fuzz-nightly fuzz-minute clean
+.PHONY: help env demo test lint types docs ci test-newer dist sbom audit mutants kills lava-runs fuzz fuzz-nightly fuzz-minute ratios clean
 
 help:
 	@grep -E '^# make ' Makefile | cut -c 3-
@@ -95,6 +95,10 @@ fuzz-nightly: .venv/.ready
 # make fuzz-minute 6,000 of the same, about a minute
 fuzz-minute: .venv/.ready
 	$(CAMPAIGN).fuzz --seed 1 --inputs 6000
+
+# make ratios      whether the simulator or a training step has become slower: ratios of speeds beside those on record, two minutes
+ratios: .venv/.ready
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/ratios.py
 
 # make clean       remove what was made, environments included
 clean:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from spikewright.base.errors import InputError
+from spikewright.base.types import Encoding
 from spikewright.chip.network import (
     ChipNetwork,
     Connection,
@@ -246,3 +247,10 @@ def test_a_scale_that_nothing_can_be_divided_by_is_refused(scale: float) -> None
     assert str(caught.value) == (
         "chip network: its provenance notes a scale of 'out' that is not between 1e-30 and 1e+30; lower it again"
     )
+
+
+@pytest.mark.parametrize("encoding", ["current", "direct", "latency", "rate"])
+def test_only_events_come_in_frames_of_their_own(encoding: Encoding) -> None:
+    chip = network(*PLAIN, connections=WIRED)
+    assert replace(chip, encoding="events").takes.frames == (chip.timesteps, *chip.input.shape)
+    assert replace(chip, encoding=encoding).takes.frames is None

@@ -77,6 +77,19 @@ def test_davies_by_hand() -> None:
     assert found.unknown == ("spike_out", "message_in")
 
 
+def test_a_mean_of_active_updates_is_no_whole_number() -> None:
+    """17 of 36 in two samples of three steps, and no input: 17 / 6 of 8.4 ns and 19 / 6 of 5.3 ns."""
+    chip = network()
+    plain = activity(chip)
+    quiet = {
+        "in": PopulationActivity(np.zeros(4, np.int64), 0, 0),
+        "a": PopulationActivity(np.full(6, 2), 36, 17),
+        "out": plain.populations["out"],
+    }
+    found = estimated(chip, replace(plain, populations=quiet, synaptic_ops={"in->a": 0, "a->out": 24}), "loihi1-davies")
+    assert found.busy_s == pytest.approx([(17 / 6 * 8.4 + 19 / 6 * 5.3 + 2 * 2.1) * NANO] * 3)
+
+
 def test_sanafe_by_hand() -> None:
     chip = network()
     found = estimated(chip, activity(chip), "loihi1-sanafe")

@@ -10,9 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikewright.chip.law import largest
+from spikewright.chip.law import FIXED_POINT, Law, largest
 from spikewright.chip.network import Neuron
-from spikewright.simulation.kernel import Buffers, Rules, integrate
+from spikewright.simulation.kernel import Buffers, Rules, _update_by_law, integrate
 
 HALF = 2**23
 
@@ -149,3 +149,12 @@ def test_biases_that_change_from_step_to_step_equal_python_integers(neuron: Neur
     assert tally.overflows is not None
     found = tally.active_updates, tally.overflows.wraps, tally.overflows.clips
     assert found == (slow.active, slow.wraps, slow.saturations)
+
+
+def test_a_model_of_ones_own_counts_what_leaves_its_registers_on_either_side() -> None:
+    u, v = torch.zeros(4, dtype=torch.float64), torch.tensor([-HALF + 1.0, HALF - 1.0, 0.0, 0.0], dtype=torch.float64)
+    arriving = torch.tensor([-HALF / 2, HALF / 2, HALF + 5.0, -HALF - 5.0], dtype=torch.float64)
+    counts = _update_by_law(None, Law(keep_v=1.0, arithmetic=FIXED_POINT), u, v, arriving)  # type: ignore[arg-type]
+    assert counts == (2, 2)
+    assert u.tolist() == [-HALF / 2, HALF / 2, 5 - HALF, HALF - 5]
+    assert v.tolist() == [1 - HALF, HALF - 1, 5 - HALF, HALF - 5]

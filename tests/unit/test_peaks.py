@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import nir
@@ -348,3 +349,23 @@ def test_registers_that_no_chip_has_are_refused(name: str, bits: int) -> None:
     facts = {"profile": "loihi2", "profile_sha256": "", "registers": widths | {name: bits}, "scales": {"lif": 2.0}}
     with pytest.raises(InputError, match=rf"registers\.{name}"):
         trained_grid({GRID_KEY: json.dumps(facts)})
+
+
+def test_samples_of_another_shape_are_refused_with_what_may_help() -> None:
+    """The encoding is a choice only where the graph does not say one."""
+    open_choice = draft([[1.0, 2.0]], neuron((1,)), 3)
+    said = replace(open_choice, facts={"encoding": "events"})
+
+    def hint(of: Draft, *shape: int) -> str:
+        with pytest.raises(InputError) as refused:
+            peaks_of(of, np.zeros(shape, np.float32))
+        return str(refused.value).rpartition("; ")[2]
+
+    assert hint(open_choice, 5, 2) == (
+        "values without an axis of timesteps need another encoding than events, such as encoding=rate"
+    )
+    assert hint(replace(open_choice, encoding="rate"), 5, 3, 2) == (
+        "frames of events, one for each timestep, need encoding=events"
+    )
+    for of, shape in ((said, (5, 2)), (replace(said, encoding="rate"), (5, 3, 2)), (open_choice, (5, 7))):
+        assert hint(of, *shape) == "give data such as it was trained on"

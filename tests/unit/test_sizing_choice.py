@@ -48,7 +48,9 @@ def test_what_is_given_is_not_varied() -> None:
     assert sizes(width=7, timesteps=9) == [(7, 9)]
 
 
-@pytest.mark.parametrize(("spec", "bits"), [({}, 6), ({"encoding": "current"}, 8), ({"input_bits": 3}, 3)])
+@pytest.mark.parametrize(
+    ("spec", "bits"), [({}, 6), ({"encoding": "current"}, 8), ({"encoding": "rate"}, 8), ({"input_bits": 3}, 3)]
+)
 def test_the_bits_of_the_input(spec: dict[str, Any], bits: int) -> None:
     config = sizing.candidates(StudentSpec(**spec), DIGITS, PROFILE, BUDGET)[0]
     assert (config.input_bits, config.encoding) == (bits, spec.get("encoding", "direct"))

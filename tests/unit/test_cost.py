@@ -96,6 +96,16 @@ def test_current_input_is_not_part_of_the_floor():
         assert float(cost.read(student(bright)).total) > float(cost.read(student(dark)).total)
 
 
+def test_the_operations_of_a_fixed_input_are_events_times_synapses():
+    """Every one of 64 inputs has an event in each of three steps, in one of two samples, and four neurons hear it."""
+    cost = SpikeCost.of(student_of("mlp", "direct"), load_profile("loihi2-assumed"))
+    images = torch.stack([torch.ones(SHAPE), torch.zeros(SHAPE)])
+    assert cost.operations_floor(student_of("mlp", "direct").drive(images)) == 64 * 3 / 2 * 4
+    assert (
+        SpikeCost.of(student_of("mlp", "current"), load_profile("loihi2-assumed")).operations_floor(images[None]) == 0
+    )
+
+
 def test_spikes_are_read_by_layer_and_inference():
     target = load_profile("loihi2-assumed")
     student = student_of("convnet", "direct")

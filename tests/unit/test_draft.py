@@ -272,3 +272,13 @@ def test_what_contradicts_the_metadata_is_refused() -> None:
     assert input_format(known, given={"timesteps": 4})[0] == InputFormat(4, "events", 8)
     with pytest.raises(InputError, match=r"timesteps=9: the graph was made for 4; leave it out"):
         input_format(known, given={"timesteps": 9})
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.5, "4"])
+def test_numbers_of_the_input_format_are_whole_and_at_least_1(value: object) -> None:
+    said = f"NIR graph: timesteps is {value!r}; must be a whole number of at least 1"
+    with pytest.raises(InputError) as refused:
+        input_format({"timesteps": value, "encoding": "events"})
+    assert str(refused.value) == said
+    with pytest.raises(InputError, match=f"input_bits is {value!r}; must be a whole number of at least 1"):
+        input_format({"timesteps": 3, "encoding": "direct", "input_bits": value})

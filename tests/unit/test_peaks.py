@@ -73,6 +73,12 @@ def test_the_current_and_potential_of_an_integrator_by_hand() -> None:
     assert potential.tolist() == [1.125, 0.5]  # 0.5, -0.25, -1.125; the largest magnitude counts
 
 
+def test_a_current_without_decay_adds_up() -> None:
+    net = draft([[0.5, -1.0]], neuron((1,), leak_u=0.0), 3)
+    current, potential = peaks_of(net, frames([[1, 0], [0, 1], [1, 1]]))["n"]
+    assert (current.tolist(), potential.tolist()) == ([1.0], [1.0])  # u = 0.5, -0.5, -1 and v = 0.5, 0, -1
+
+
 def test_of_neurons_that_fire_potentials_count_below_zero_alone() -> None:
     # v = 2 (fires, reset), -1, -2 + 0.25 of bias at each step.
     net = draft([[2.0, -1.0]], neuron((1,), threshold=1.0, bias=0.25), 3)

@@ -15,7 +15,7 @@ from spikewright.chip.network import ConvGeometry
 from spikewright.graph.nodes import apply
 from spikewright.graph.wiring import wire
 from spikewright.lowering import linear_map
-from spikewright.lowering.draft import Draft, InputFormat, draft_from_nir, encodings_of, input_format
+from spikewright.lowering.draft import Draft, InputFormat, begins, draft_from_nir, encodings_of, input_format
 from spikewright.lowering.linear_map import LinearMap, compose
 from spikewright.profile.profile import load_profile
 
@@ -282,3 +282,12 @@ def test_numbers_of_the_input_format_are_whole_and_at_least_1(value: object) -> 
     assert str(refused.value) == said
     with pytest.raises(InputError, match=f"input_bits is {value!r}; must be a whole number of at least 1"):
         input_format({"timesteps": 3, "encoding": "direct", "input_bits": value})
+
+
+def test_where_potentials_begin_is_said_of_neurons_with_another_reset_alone() -> None:
+    ones = np.ones(2)
+    constants = {"tau": ones * 2e-4, "r": ones * 2, "v_leak": ones * 0}
+    fires = nir.LIF(**constants, v_threshold=ones, v_reset=np.array([0.0, 0.5]))
+    graph = nir.NIRGraph.from_list(nir.Linear(np.eye(2)), fires, nir.Linear(np.eye(2)), nir.LI(**constants))
+    (said,) = begins(wire(graph))
+    assert said.startswith("node 'lif': its potentials are counted from v_reset (0 to 0.5)")

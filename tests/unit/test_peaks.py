@@ -75,8 +75,8 @@ def test_the_current_and_potential_of_an_integrator_by_hand() -> None:
 
 def test_a_current_without_decay_adds_up() -> None:
     net = draft([[0.5, -1.0]], neuron((1,), leak_u=0.0), 3)
-    current, potential = peaks_of(net, frames([[1, 0], [0, 1], [1, 1]]))["n"]
-    assert (current.tolist(), potential.tolist()) == ([1.0], [1.0])  # u = 0.5, -0.5, -1 and v = 0.5, 0, -1
+    current, potential = peaks_of(net, frames([[1, 0], [1, 0], [1, 0]]))["n"]
+    assert (current.tolist(), potential.tolist()) == ([1.5], [3.0])  # u = 0.5, 1, 1.5, and v its sum
 
 
 def test_of_neurons_that_fire_potentials_count_below_zero_alone() -> None:

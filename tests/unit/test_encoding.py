@@ -47,6 +47,12 @@ def test_frames_are_of_steps_first() -> None:
     assert encode("direct", frames, 5, 2).shape == (1, 3, 2, 1), "two rows, and not two steps"
 
 
+def test_events_between_whole_numbers_are_rounded() -> None:
+    frames = np.array([[[0.1, 0.6, 0.9999, 1.4, 2.6]]], np.float32)
+    assert encode("events", frames, 1, 1).tolist() == [[[0, 1, 1, 1, 3]]]
+    assert encode("events", frames > 0.5, 1, 1).tolist() == [[[0, 1, 1, 1, 1]]]
+
+
 def test_a_rate_is_the_share_of_draws_below_the_intensity() -> None:
     samples = np.array([[0.0, 0.5, 1.0], [0.25, 0.75, 2.0]], np.float32)
 

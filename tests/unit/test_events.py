@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,11 +20,12 @@ from spikewright.chip.law import Law
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, output_shape
 from spikewright.chip.neuron_models import LAWS
 from spikewright.kernels import jit
-from spikewright.simulation import integer
+from spikewright.simulation import events, integer
 from spikewright.simulation.dense import Dense
 from spikewright.simulation.events import EventDriven, are_loaded, fits, prepared
 from spikewright.simulation.integer import Patience
 from spikewright.simulation.recording import Recording, activity_of, compare
+from spikewright.simulation.tables import tables_of
 
 Case = tuple[ChipNetwork, Drive]
 
@@ -270,7 +274,7 @@ def set_threads(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 def test_where_nothing_can_be_cached_loops_are_compiled_in_each_process(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
 
-    def njit(*, nogil: bool, cache: bool = False) -> Callable[[object], object]:
+    def njit(*, nogil: bool, error_model: str, cache: bool = False) -> Callable[[object], object]:
         def decorate(function: object) -> object:
             asked.append(cache)
             if cache:
@@ -278,8 +282,66 @@ def test_where_nothing_can_be_cached_loops_are_compiled_in_each_process(monkeypa
             return function
 
         assert nogil
+        assert error_model == "numpy", "a division that is checked for zero is no vector instruction"
         return decorate
 
     monkeypatch.setattr(jit, "njit", njit)
     assert jit.compiled(max) is max
     assert asked == [True, False]
+
+
+@pytest.fixture
+def small() -> ChipNetwork:
+    """Three inputs and two neurons."""
+    neuron = Neuron(4095, 0, 9, np.zeros(2, np.int64), fires=False)
+    populations = (Population("in", (3,), "input", None), Population("out", (2,), "readout", neuron))
+    return ChipNetwork(
+        populations, (Connection("in", "out", np.ones((2, 3), np.int64)),), 2, "events", "membrane", "", ""
+    )
+
+
+def test_tables_hold_nothing_where_there_is_nothing(small: ChipNetwork) -> None:
+    tables = tables_of(small)
+    (row,) = (r for r, p in zip(tables.populations, small.populations, strict=True) if p.neuron is None)
+    here = slice(int(row["first"]), int(row["first"] + row["count"]))
+    assert not tables.bias[here].any(), "an input without neurons has no bias"
+
+
+@pytest.mark.parametrize(("bits", "graded"), [(0, False), (1, True), (8, True)])
+def test_events_are_graded_where_they_have_payloads(small: ChipNetwork, bits: int, graded: bool) -> None:
+    encoding = "direct" if bits else "events"
+    first = replace(small.input, payload_bits=bits)
+    chip = replace(small, populations=(first, *small.populations[1:]), encoding=encoding)
+    assert bool(tables_of(chip).populations[0]["is_graded"]) == graded
+
+
+def test_no_more_threads_than_torch_has_and_no_chunk_is_lost(
+    small: ChipNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drive = np.zeros((small.timesteps, 40, *small.input.shape), np.uint8)
+    asked: list[int] = []
+
+    class Lossy(EventDriven):
+        """Counts the threads that it is asked for, and may lose the last chunk."""
+
+        loses = False
+
+        @contextmanager
+        def workers(self, count: int) -> Iterator[Any]:
+            asked.append(count)
+            yield lambda run, chunks: [run(chunk) for chunk in chunks][: -1 if self.loses else None]
+
+    monkeypatch.setattr(integer, "CHUNK_ELEMENTS", 1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    integer.simulated(Lossy(small, drive), small, 40, None)
+    integer.simulated(Lossy(small, drive[:, :2]), small, 2, None)
+    assert asked == [3, 2]
+    Lossy.loses = True
+    with pytest.raises(ValueError, match="shorter"):
+        integer.simulated(Lossy(small, drive), small, 40, None)
+
+
+def test_a_bound_of_every_connection_is_asked_for(small: ChipNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "prepared", lambda chip: events.Prepared(tables_of(chip), (1,) * 99))
+    with pytest.raises(ValueError, match="longer"):
+        events.fits(small, 1)

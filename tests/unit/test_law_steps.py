@@ -143,6 +143,26 @@ def test_products_with_powers_of_two_fit_float32(keep: float, fits: bool) -> Non
     assert laws._product_fits(torch.tensor(keep)) is False, "not known"
 
 
+def test_products_with_more_than_the_whole_are_not_known_to_fit() -> None:
+    assert laws._product_fits(2.0) is False
+    assert laws._product_fits(1.0) is True
+
+
+def test_float64_takes_one_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where float32 has to be split in two, which takes three times as long."""
+    cut: list[list[float]] = []
+    real = torch.trunc
+
+    def noted(x: torch.Tensor) -> torch.Tensor:
+        cut.append(x.tolist())
+        return real(x)
+
+    monkeypatch.setattr(torch, "trunc", noted)
+    x = torch.tensor([5000.0, -4097.0], dtype=torch.float64)
+    assert decayed(x, 3 / 4, truncates=True).tolist() == [3750, -3072]
+    assert cut == [[3750, -3072.75]]
+
+
 @pytest.mark.parametrize(
     ("current", "wrapped"),
     [

@@ -10,6 +10,7 @@ import pytest
 from spikewright.base.types import IntArray
 from spikewright.chip.activity import Counts
 from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population, Schedule
+from spikewright.simulation import recording as recordings
 from spikewright.simulation.integer import run
 from spikewright.simulation.recording import Mismatch, Recording, Tally, activity_of, compare
 
@@ -239,3 +240,8 @@ def test_samples_of_a_recurrent_network_wait_for_each_other(chip: ChipNetwork) -
     schedule = Schedule.of(replace(chip, connections=(*chip.connections, loop)), samples=3)
     assert (schedule.stride, schedule.chip_steps) == (4, 12)
     assert schedule.places(2).tolist() == [[2, 6, 10], [3, 7, 11]]
+
+
+def test_the_compartments_of_a_raster_are_chosen_once_for_a_size() -> None:
+    assert recordings._kept(1000) is recordings._kept(1000)
+    assert recordings._kept(3).tolist() == [0, 1, 2]

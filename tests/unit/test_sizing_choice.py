@@ -188,6 +188,15 @@ def test_a_network_must_have_as_many_outputs_as_are_needed() -> None:
     assert not student.training
 
 
+def test_a_network_is_tried_without_a_graph_for_gradients() -> None:
+    seen: list[bool] = []
+    student = student_of(10)
+    student.network[1].register_forward_pre_hook(lambda module, given: seen.append(torch.is_grad_enabled()))
+    require_outputs(student, DIGITS, "mine")
+    assert seen
+    assert not any(seen)
+
+
 @pytest.mark.parametrize(
     ("outputs", "population", "found"),
     [

@@ -28,6 +28,8 @@ import spikewright as sw
 from spikewright.base.artefacts import atomic_write
 from spikewright.base.memory import freed_memory_kept
 from spikewright.chip.network import ChipNetwork, Connection, Population
+from spikewright.simulation import integer
+from spikewright.simulation.events import EventDriven
 from spikewright.student.student import Student
 
 INPUTS, OUTPUTS, SHARE, T, NEURONS, SAMPLES, BATCH = 256, 10, 0.1, 8, 256, 512, 64
@@ -154,7 +156,8 @@ def main(
 ) -> None:
     """Print a table; write and draw it where asked."""
     torch.set_num_threads(1)
-    found = []
+    chip, found = network(), []
+    integer.simulated(EventDriven(chip, np.zeros((T, 1, INPUTS), np.uint8)), chip, 1, None)  # the loops are there
     print("| work | size | from, to | first | last | exponent |\n| --- | --- | --- | --- | --- | --- |")
     with freed_memory_kept():
         for curve in curves(quick):

@@ -35,19 +35,20 @@ def weight_integers(weight: Tensor, scale: float, registers: Registers, mixed: b
     Args:
         mixed: whether weights of both signs come together on the chip; None: whether these are.
     """
-    if mixed is None:
-        mixed = bool((weight > 0).any()) and bool((weight < 0).any())
-    step, top = registers.grid(mixed)
-    rounded: Tensor = _OnGrid.apply(weight, scale, step, top)  # type: ignore[no-untyped-call]
+    low, high = (float(each) for each in torch.aminmax(weight.detach()))
+    step, top = registers.grid(low < 0 < high if mixed is None else mixed)
+    limit = (top + step / 2) / scale
+    clips = max(-low, high) > limit
+    rounded: Tensor = _OnGrid.apply(weight, scale, step, top, limit if clips else None)  # type: ignore[no-untyped-call]
     return rounded
 
 
 class _OnGrid(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, scale: float, step: int, top: int) -> Tensor:
-        levels = torch.round(weight * (scale / step))
-        ctx.save_for_backward(weight)
-        ctx.scale, ctx.limit = scale, (top + step / 2) / scale
+    def forward(ctx: Any, weight: Tensor, scale: float, step: int, top: int, limit: float | None) -> Tensor:
+        levels = torch.mul(weight, scale / step).round_()
+        ctx.save_for_backward(weight if limit is not None else None)
+        ctx.scale, ctx.limit = scale, limit
         return levels.clamp_(-(top // step), top // step).mul_(step)
 
     @staticmethod
@@ -55,10 +56,9 @@ class _OnGrid(torch.autograd.Function):
         (weight,) = ctx.saved_tensors
         (gradient,) = gradients
         passed = gradient * ctx.scale
-        outside = weight.abs() > ctx.limit
-        if bool(outside.any()):
-            passed = passed.masked_fill(outside & (passed * weight < 0), 0.0)
-        return passed, None, None, None
+        if weight is not None:  # some are clipped
+            passed = passed.masked_fill((weight.abs() > ctx.limit) & (passed * weight < 0), 0.0)
+        return passed, None, None, None, None
 
 
 def bias_on_grid(bias: Tensor, scale: float, registers: Registers) -> Tensor:

@@ -8,7 +8,7 @@ PYTEST_ENV := OMP_NUM_THREADS=1
 CAMPAIGN := OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m campaigns
 PYTEST_ARGS ?= --numprocesses auto --maxprocesses 4
 
-.PHONY: help env demo test lint types docs ci test-newer dist sbom audit mutants kills lava-runs fuzz fuzz-nightly fuzz-minute ratios clean
+.PHONY: help env demo test test-all lint types docs ci test-newer dist sbom audit mutants kills lava-runs fuzz fuzz-nightly fuzz-minute ratios clean
 
 help:
 	@grep -E '^# make ' Makefile | cut -c 3-
@@ -28,8 +28,12 @@ demo: .venv/.ready
 	mkdir -p $(DEMO)
 	SPIKEWRIGHT_CACHE=$(DEMO)/cache OMP_NUM_THREADS=1 $(BIN)/spikewright run --data digits --energy-budget 1uJ --out $(DEMO)
 
-# make test        every test
+# make test        the tests that do not take long, some of them on Lava: five minutes on two cores
 test: .venv/.ready
+	$(PYTEST_ENV) $(BIN)/python -m pytest $(PYTEST_ARGS) -m "not long"
+
+# make test-all    every test, about twenty-five minutes on two cores
+test-all: .venv/.ready
 	$(PYTEST_ENV) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # make lint        ruff: rules and layout; import-linter: packages import downwards only
@@ -47,8 +51,8 @@ types: .venv/.ready
 docs: .venv/.ready
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
-# make ci          lint, types, docs, tests, a minute of wrong files and a demo from nothing
-ci: lint types docs test fuzz-minute demo
+# make ci          lint, types, docs, every test, a minute of wrong files and a demo from nothing
+ci: lint types docs test-all fuzz-minute demo
 
 # make test-newer  the tests on Python 3.12 or later with the current torch and numpy 2, without Lava
 test-newer: .venv-newer/.ready

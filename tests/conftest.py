@@ -23,6 +23,8 @@ import torch
 
 REQUIRE_LAVA = os.environ.get("SPIKEWRIGHT_REQUIRE_LAVA") == "1"
 RAN_LAVA = ("lava", "ran")
+LONG = Path(__file__).with_name("long.txt")
+"""Test functions that take long, as benchmarks/long_tests.py lists them."""
 hypothesis.settings.register_profile("spikewright", deadline=None)  # the first example may load the compiled loops
 hypothesis.settings.load_profile("spikewright")
 
@@ -259,7 +261,12 @@ def spike_trains() -> Callable[..., None]:
     return write
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    long = set(LONG.read_text(encoding="utf-8").split())
+    for item in items:
+        if item.nodeid.partition("[")[0] in long:
+            item.add_marker(pytest.mark.long)
     if os.environ.get("SPIKEWRIGHT_NETWORK") == "1":
         return
     for item in items:

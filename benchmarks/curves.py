@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,8 +20,7 @@ import numpy as np
 import torch
 import typer
 from simulation import firing, resting
-from torch.nn.functional import cross_entropy
-from training import student
+from training import seconds, step_of, student
 
 import spikewright as sw
 from spikewright.base.artefacts import atomic_write
@@ -67,20 +65,16 @@ def fitted(values: Sequence[float], seconds: Sequence[float]) -> float:
 
 def measured(work: str, size: str, values: Sequence[float], made: Callable[[float], Callable[[], object]]) -> Curve:
     """The curve of what ``made`` makes of each value, once unmeasured and then the median of five."""
-    seconds = []
+    found = []
     for value in values:
-        run, times = made(value), []
+        run = made(value)
         run()
-        for _ in range(5):
-            began = time.perf_counter()
-            run()
-            times.append(time.perf_counter() - began)
-        seconds.append(statistics.median(times))
-    return Curve(work, size, tuple(values), tuple(seconds), fitted(values, seconds))
+        found.append(statistics.median(seconds(run) for _ in range(5)))
+    return Curve(work, size, tuple(values), tuple(found), fitted(values, found))
 
 
 def network(neurons: int = NEURONS, timesteps: int = T, inputs: int = INPUTS) -> ChipNetwork:
-    """One hidden layer."""
+    """A chip network of event inputs, one dense hidden layer and ten outputs."""
     random = np.random.default_rng(0)
     populations = (
         Population("input", (inputs,), "input", None),
@@ -103,17 +97,8 @@ def simulation(chip: ChipNetwork, share: float = SHARE, samples: int = SAMPLES) 
 
 
 def step(trained: Student, batch: int = BATCH) -> Callable[[], object]:
-    """A training step of a student."""
-    images, labels = torch.rand(batch, 1, 28, 28), torch.randint(0, 10, (batch,))
-    optimizer = torch.optim.AdamW(trained.parameters())
-
-    def run() -> None:
-        loss = cross_entropy(trained(images).logits, labels)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-
-    return run
+    """A training step of a student on a batch of random images."""
+    return step_of(trained, lambda images: trained(images).logits, batch)
 
 
 def curves(quick: bool) -> Iterator[Curve]:

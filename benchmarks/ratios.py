@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,8 +19,7 @@ import numpy as np
 import torch
 import typer
 from simulation import T, convnet, dense_net, firing
-from torch.nn.functional import cross_entropy
-from training import BATCH, ours, ours_on_integers, relu
+from training import ours, ours_on_integers, relu, seconds, step_of
 
 import spikewright as sw
 from spikewright.base.artefacts import atomic_write
@@ -36,17 +34,12 @@ LOST = 0.2
 Run = Callable[[], object]
 
 
-def seconds(run: Run) -> float:
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
-
-
 def ratio(quick: Run, slow: Run, repeats: int) -> float:
     """The median of how many times ``slow`` takes what ``quick`` takes, run in turn."""
     quick()
     slow()
-    return statistics.median(1 / (seconds(quick) / seconds(slow)) for _ in range(repeats))
+    pairs = [(seconds(quick), seconds(slow)) for _ in range(repeats)]
+    return statistics.median(other / one for one, other in pairs)
 
 
 def simulations() -> Mapping[str, tuple[Run, Run]]:
@@ -70,20 +63,6 @@ def simulations() -> Mapping[str, tuple[Run, Run]]:
     return found
 
 
-def step(logits: Callable[[torch.Tensor], torch.Tensor], net: torch.nn.Module) -> Run:
-    """A training step."""
-    images, labels = torch.rand(BATCH, 1, 28, 28), torch.randint(0, 10, (BATCH,))
-    optimizer = torch.optim.AdamW(net.parameters())
-
-    def run() -> None:
-        loss = cross_entropy(logits(images), labels)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-
-    return run
-
-
 def plainly(run: Run) -> Run:
     """The same with the compiled loops left out."""
 
@@ -100,7 +79,7 @@ def plainly(run: Run) -> Run:
 
 def trainings() -> Mapping[str, tuple[Run, Run]]:
     """Training steps beside the bound, and beside plain operations."""
-    bound, floats, integers = (step(logits, net) for net, logits in (relu(4), ours(4), ours_on_integers(4)))
+    bound, floats, integers = (step_of(*made) for made in (relu(4), ours(4), ours_on_integers(4)))
     return {
         "training step in floats: ReLU / ours": (floats, bound),
         "training step on integers: ReLU / ours": (integers, bound),

@@ -64,7 +64,7 @@ class Row:
 
 
 def student(timesteps: int) -> Student:
-    """Ours, in floats."""
+    """Our student `convnet` of width 16 in floats, before training."""
     torch.manual_seed(0)
     neuron = NeuronSettings("lif", BETA)
     return Student(
@@ -78,7 +78,7 @@ def layers(neuron: Callable[[], nn.Module]) -> list[nn.Module]:
 
 
 def ours(timesteps: int) -> tuple[nn.Module, Logits]:
-    """A student in floats."""
+    """Our student in floats, and its logits."""
     made = student(timesteps)
     return made, lambda images: made(images).logits
 
@@ -90,7 +90,7 @@ def ours_on_integers(timesteps: int) -> tuple[nn.Module, Logits]:
 
 
 def relu(timesteps: int) -> tuple[nn.Module, Logits]:
-    """The bound."""
+    """The bound: the same layers with ReLUs, on a frame for each timestep."""
     net = nn.Sequential(*layers(nn.ReLU))
     return net, lambda images: net(images.repeat(timesteps, 1, 1, 1)).reshape(timesteps, len(images), -1).mean(0)
 
@@ -216,28 +216,38 @@ def keep_memory() -> None:
     libc.mallopt(M_TOP_PAD, 64 << 20)
 
 
-def timed(logits: Logits, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> float:
-    """One step: forward, backward, update; seconds."""
+def step_of(net: nn.Module, logits: Logits, batch: int = BATCH) -> Callable[[], None]:
+    """A function that trains a network by one step, forward, backward and update, on random images that stay."""
+    torch.manual_seed(1)
+    images, labels = torch.rand(batch, 1, 28, 28), torch.randint(0, 10, (batch,))
+    optimizer = torch.optim.AdamW(net.parameters())
+
+    def step() -> None:
+        loss = F.cross_entropy(logits(images), labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+    return step
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """How long a call takes."""
     began = time.perf_counter()
-    loss = F.cross_entropy(logits(images), labels)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
+    run()
     return time.perf_counter() - began
 
 
 def measure(timesteps: int, steps: int) -> list[Row]:
     """All networks, step beside step."""
-    torch.manual_seed(1)
-    images, labels = torch.rand(BATCH, 1, 28, 28), torch.randint(0, 10, (BATCH,))
-    made = {name: make(timesteps) for name, (needed, make) in PEERS.items() if installed(needed)}
-    optimizers = {name: torch.optim.AdamW(net.parameters()) for name, (net, _) in made.items()}
+    wanted = {name: make for name, (needed, make) in PEERS.items() if installed(needed)}
+    made = {name: step_of(*make(timesteps)) for name, make in wanted.items()}
     times: dict[str, list[float]] = {name: [] for name in made}
-    for step in range(steps + 3):
-        for name, (_, logits) in made.items():
-            seconds = timed(logits, optimizers[name], images, labels)
-            if step >= 3:
-                times[name].append(seconds)
+    for number in range(steps + 3):
+        for name, step in made.items():
+            taken = seconds(step)
+            if number >= 3:
+                times[name].append(taken)
     bound = next(iter(times.values()))
     return [_row(name, each, bound) for name, each in times.items()]
 

@@ -114,21 +114,21 @@ def add_cut(state, keep, arriving, gain, out):
 
 @compiled
 def add(values, out):
-    """Add ``values`` to ``out``."""
+    """Add ``values`` to ``out``, element by element and in place."""
     for i in range(len(out)):
         out[i] += values[i]
 
 
 @compiled
 def copy(values, out):
-    """Write ``values``."""
+    """Write ``values`` to ``out``, element by element."""
     for i in range(len(out)):
         out[i] = values[i]
 
 
 @compiled
 def scale(values, factor, out):
-    """Write ``factor * values``."""
+    """Write ``factor * values`` to ``out``, element by element."""
     for i in range(len(out)):
         out[i] = factor * values[i]
 

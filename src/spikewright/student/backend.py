@@ -16,14 +16,14 @@ from ..base.threads import student_threads
 from ..base.types import Drive, IntArray
 from ..chip.activity import Overflows
 from ..chip.encoding import full_scale
-from ..chip.law import State
 from ..chip.network import ChipNetwork, Population
 from ..lowering.linear_map import frame
 from ..lowering.split import wholes_of
 from ..simulation.backends import check_drive
 from ..simulation.recording import Recording, SpikeArray, Tally
+from .biases import busy_updates
 from .config import StudentConfig
-from .neurons import StudentOutput, law_of
+from .neurons import StudentOutput
 
 ADDED = ("relay", "bias")
 
@@ -157,21 +157,13 @@ def _active(
     """
     if population.role in ADDED:  # a relay has where its source spiked, and resets in that step; a bias always
         return np.count_nonzero(spikes.reshape(*spikes.shape[:2], -1), axis=2).astype(np.int64)
-    if output.active is not None:
+    if output.overflows is not None:  # on integers
+        assert output.active is not None
         found: IntArray = output.active[name].round().to(torch.int64).numpy()
         return found
     assert population.neuron is not None
-    trace, law = output.traces[name], law_of(student.neuron(name))
     own = torch.arange(population.size) if neurons is None else torch.from_numpy(neurons)
     biased = torch.from_numpy(population.neuron.bias != 0).reshape(-1)
-    arrived = trace.current.expand(len(spikes), *trace.current.shape[1:])  # a bias is in it
-    rest = torch.zeros_like(arrived[0])
-    state, busy = State(rest, rest), []
-    for step in range(len(spikes)):
-        busy.append(law.busy(state, arrived[step]))
-        v = trace.membrane[step]
-        if trace.spikes is not None:
-            v = law.reset(v, trace.spikes[step] != 0)
-        state = State(law.current(state.u, arrived[step]), v)
-    counts: IntArray = (torch.stack(busy).flatten(2)[..., own] | biased).sum(2).numpy()
+    busy = busy_updates(student.neuron(name), output.traces[name])
+    counts: IntArray = (busy.flatten(2)[..., own] | biased).sum(2).numpy()
     return counts

@@ -11,7 +11,8 @@ from pydantic import ConfigDict
 
 from ..base.errors import refuse
 from ..base.memory import available_bytes, in_gib
-from ..base.types import ENCODINGS, READOUTS, RESETS, Encoding, Readout
+from ..base.own_code import is_own
+from ..base.types import ENCODINGS, NORMS, READOUTS, RESETS, Encoding, Norm, Readout
 from ..data.for_network import ForNetwork
 from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES, OutputRule
@@ -39,6 +40,7 @@ class StudentConfig:
         input_bits: width of a graded payload or current (direct and current encodings), 1 to 12.
         input_rule: by which samples of the user's own data are prepared; None for a data set that has a name.
         output: what the outputs mean.
+        norm: what stands between weights and neurons of a named architecture.
 
     Raises:
         InputError: values that are not allowed, all of them at once.
@@ -57,6 +59,7 @@ class StudentConfig:
     neuron: NeuronSettings = field(default_factory=NeuronSettings)
     input_rule: InputRule | None = None
     output: OutputRule = CLASSES
+    norm: Norm = "batch"
 
     @property
     def outputs(self) -> int:
@@ -94,8 +97,10 @@ class StudentConfig:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The configuration by name, rules as dictionaries; a reset to zero is left out, as it was in older files."""
-        return {**asdict(self), "neuron": self.neuron.facts}
+        """The configuration by name, rules as dictionaries; a reset to zero and batch norms are left out, as they were
+        before there was another."""
+        values = {**asdict(self), "neuron": self.neuron.facts}
+        return {name: value for name, value in values.items() if (name, value) != ("norm", "batch")}
 
     def as_json(self) -> dict[str, Any]:
         """The configuration as a JSON-able dictionary; rules that a named data set does not have are left out."""
@@ -122,12 +127,15 @@ class StudentConfig:
             ("readout", self.readout, READOUTS),
             ("neuron", self.neuron.kind, NEURON_KINDS),
             ("reset", self.neuron.reset, RESETS),
+            ("norm", self.norm, NORMS),
         ):
             if choice not in known:
                 faults.append(f"{name} is {choice!r}; may be {', '.join(known)}")
         for decay in ("beta", "alpha"):
             if not 0 <= getattr(self.neuron, decay) <= 1:
                 faults.append(f"{decay} is {getattr(self.neuron, decay)}; may be 0..1")
+        if self.norm != "batch" and is_own(self.architecture):
+            faults.append(f"norm is {self.norm!r}, and the norms of {self.architecture} stand in its function")
         if self.readout == "count" and not self.output.is_classes:
             faults.append("readout is 'count', and values are read from membrane potentials; may be membrane")
         if not 0 < self.neuron.threshold < inf:

@@ -197,9 +197,10 @@ class StudentOutput:
         spikes: by firing layer, the encoder included, ``(T, B, *shape)``.
         traces: by neuron layer, spikes, input currents and membrane potentials.
         drive: the input drive of the network, ``(1 or T, B, *input shape)``, in [0, 1].
-        active: by layer, the number of neuron updates that are active, ``(T, B)``; None for a floating-point student.
+        active: by layer, the number of neuron updates that are active, ``(T, B)``; of a student in floats only layers
+            without biases, None where there is none.
         overflows: by layer, the number of currents that wrapped and of potentials that were clipped, int64,
-            ``(T, B, 2)``; likewise.
+            ``(T, B, 2)``; None in floats.
         resets: by integrator that may have been reset by an overflow, where it was, bool, ``(T, B, *shape)``; likewise.
         reading: how the scores are read.
     """

@@ -36,6 +36,7 @@ from ..importing.refusals import in_no_step
 from ..simulation.backends import Run
 from .architectures import Shape, builder_of
 from .backend import run_student
+from .biases import busy_updates, layers_without_biases
 from .config import StudentConfig
 from .finite import weight_faults
 from .graph_start import AskedOfGraph, read_for_student
@@ -114,6 +115,7 @@ class Student(Shown, nn.Module):
         self.network = network
         self.grid: TrainedGrid | None = None
         self._graph = [trace(network)]  # in a list: the traced twin shares the weights and is no second submodule
+        self._unbiased = layers_without_biases(self._graph[0])
         if (config.readout == "membrane") != is_integrator(self.readout):
             raise InputError(
                 f"the readout is {config.readout!r} but the network's last neuron "
@@ -314,6 +316,11 @@ class Student(Shown, nn.Module):
         return Answers(output.read_scores, output.score_unit, self.config.output)
 
     @property
+    def unbiased_layers(self) -> frozenset[str]:
+        """The layers that are active only where something arrives or is left; on integers those that registers show."""
+        return self._unbiased if self.grid is None else frozenset()
+
+    @property
     def backend_name(self) -> str:
         """The backend that its activity is counted with: ``student`` for integer arithmetic, else ``float``."""
         return "float" if self.grid is None else "student"
@@ -361,7 +368,9 @@ class Student(Shown, nn.Module):
             made = output_of(drive, through.traces, steps, through.active, reading)
             return replace(made, overflows=through.overflows, resets=through.resets)
         traces = self._traces(drive, steps)
-        return output_of(drive, traces, steps, reading=Reading(self.config.output.population))
+        busy = {name: busy_updates(self.neuron(name), traces[name]) for name in self.unbiased_layers}
+        active = {name: each.flatten(2).sum(2) for name, each in busy.items()} or None
+        return output_of(drive, traces, steps, active, Reading(self.config.output.population))
 
     def _traces(self, drive: Tensor, timesteps: int) -> dict[str, NeuronTrace]:
         """What each layer of neurons does in floats."""
@@ -430,7 +439,7 @@ def _last_layer(traced: fx.GraphModule) -> nn.Module:
 
 
 def _built(spec: str, config: StudentConfig) -> nn.Module:
-    build = builder_of(spec)
+    build = builder_of(spec, config.norm)
 
     def of_width(width: int) -> nn.Module:
         return build(config.input_shape, config.outputs, width, config.neuron, config.readout)

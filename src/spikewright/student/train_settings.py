@@ -8,9 +8,14 @@ from dataclasses import dataclass
 import torch
 
 from ..base.errors import InputError, arg
+from ..base.types import Norm, OptimizerName
 from ..data.output_rule import ValueLoss
 from ..profile.profile import HardwareProfile
 
+PEAKS: dict[OptimizerName, tuple[float, float]] = {"adamw": (3e-3, 1e-2), "sgd": (0.1, 0.1)}
+"""By optimizer, the peak of the learning rate where none is asked for: with norms behind the weights, and without.
+
+Weights that are balanced are several times as large as those before a norm, and AdamW's steps are not larger for it."""
 WARM_UP = 0.05
 ROUND_RATE = 0.1
 """Peak of the learning rate in further rounds, as a share of the training's own."""
@@ -21,7 +26,8 @@ class TrainSettings:
     """The settings of a student's training.
 
     Attributes:
-        learning_rate: peak of AdamW's rate; warmed up over 5 % of the steps, then lowered along a cosine.
+        learning_rate: peak of the optimizer's rate; warmed up over 5 % of the steps, then lowered along a cosine.
+        optimizer: AdamW, or SGD with Nesterov's momentum.
         augmentation: text for :func:`spikewright.augmentation.text.read_transforms`.
         reach: pixels of the largest shift, where the augmentation says none.
         integer_from: fraction of the epochs after which the forward pass uses the chip's integers; 1: never.
@@ -52,6 +58,7 @@ class TrainSettings:
     class_weights: str | None = None
     labelled_share: float | None = None
     epoch_samples: int | None = None
+    optimizer: OptimizerName = "adamw"
 
     @property
     def float_epochs(self) -> int:
@@ -83,6 +90,11 @@ def device_of(name: str) -> torch.device:
     if name == "cuda" and not there:
         raise InputError(f"{arg('device', 'cuda')}: torch finds no CUDA device here; use {arg('device', 'cpu')}")
     return torch.device("cuda" if there and name != "cpu" else "cpu")
+
+
+def peak_rate(asked: float | None, optimizer: OptimizerName, norm: Norm) -> float:
+    """The peak of the learning rate: what was asked for, else that of the optimizer and the norms."""
+    return asked or PEAKS[optimizer][norm == "none"]
 
 
 def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> float:

@@ -20,6 +20,7 @@ from ..data.dataset import Dataset
 from ..distillation.base import LossTerms
 from ..student.accuracy import quality_of_student
 from ..student.architectures import own_architecture
+from ..student.balance import balance
 from ..student.config import StudentConfig
 from ..student.student import Student, load_student, save_student, student_provenance
 from ..student.train_settings import TrainSettings
@@ -27,6 +28,8 @@ from .spiking_teacher import SpikingTeacher
 from .torch_teacher import Teacher
 from .training_loop import TrainingLoop
 
+BALANCED_ON = 128
+"""Samples on which the weights of a network without norms are balanced."""
 CODE_VERSION = 1  # raise it when the training changes, so that cached networks of older versions are trained again
 
 
@@ -90,8 +93,12 @@ def fit(training: SpikingTraining, listeners: Listeners = SILENT) -> Student:
     settings = training.settings
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
+        student = Student(training.config)
+        if training.config.norm == "none":
+            train = training.dataset.train
+            balance(student, torch.from_numpy(train.samples[: train.at_once(BALANCED_ON)]))
         loop = TrainingLoop(
-            student=Student(training.config),
+            student=student,
             dataset=training.dataset,
             method=training.method,
             settings=settings,

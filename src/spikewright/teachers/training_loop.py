@@ -23,6 +23,7 @@ from .outputs import CachedOutputs, TeacherOutputs, batch_outputs, seen_by_teach
 from .torch_teacher import Teacher, tensor_of
 
 LONGEST_GRADIENT = 5.0
+MOMENTUM = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,13 +230,15 @@ def batches(
         yield Batch(rows, shown.samples.to(device), mine, twins, mixed)
 
 
-def optimizer_of(modules: Sequence[nn.Module], settings: TrainSettings) -> torch.optim.AdamW:
-    """AdamW; weights decay; biases, normalisation and neuron constants do not."""
+def optimizer_of(modules: Sequence[nn.Module], settings: TrainSettings) -> torch.optim.Optimizer:
+    """AdamW or SGD; weights decay; biases, normalisation and neuron constants do not."""
     parameters = [p for module in modules for p in module.parameters()]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=MOMENTUM, nesterov=True)
     return torch.optim.AdamW(groups, lr=settings.learning_rate)
 
 

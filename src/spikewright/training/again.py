@@ -20,6 +20,8 @@ from .times import times_of
 
 OF_MACHINE = {"data_dir", "device"}
 """Settings that depend on the machine and not on the student."""
+FORMER_DEFAULTS = {"learning_rate": 3e-3}
+"""What files of earlier versions note where nothing was asked for, and nothing is noted now."""
 
 
 def begun_with(settings: DistillSettings) -> dict[str, object]:
@@ -39,6 +41,9 @@ def settings_differing(noted: object, asked: DistillSettings) -> list[str]:
     default = DistillSettings().flat(without=OF_MACHINE)
     before = {**default, **{name: value for name, value in noted.items() if name not in OF_MACHINE}}
     after = {**default, **asked.flat(without=OF_MACHINE)}
+    for name, value in FORMER_DEFAULTS.items():
+        if after[name] is None and before[name] == value:
+            before[name] = None
     return _differing(before, after)
 
 

@@ -48,14 +48,21 @@ class CostReading:
 class SpikeCost:
     """``cost = constant + active updates x cost of one + sum over neurons of spikes x cost of one``, per inference.
 
-    A student with integer arithmetic counts its active updates. In floating point each update counts as active, since
-    batch normalisation becomes biases, and a compartment with a bias is active in every timestep.
+    A student with integer arithmetic counts its active updates. In floating point each update of a layer with biases
+    counts as active, since batch normalisation becomes biases, and a compartment with a bias is active in every
+    timestep; of a layer without, those that something reaches.
     """
 
-    def __init__(self, chip: ChipNetwork, profile: HardwareProfile) -> None:
+    def __init__(self, chip: ChipNetwork, profile: HardwareProfile, unbiased: frozenset[str] = frozenset()) -> None:
+        """The cost model of a network on a chip.
+
+        Args:
+            unbiased: layers without biases, of a student in floats.
+        """
         self.unit: CostUnit = profile.cost_unit
         self.profile = profile
         self.input_name = chip.input.name
+        self._unbiased = unbiased
         self._input_is_trained = chip.input.neuron is not None
         self._timesteps = chip.timesteps
         self._constant = 0.0
@@ -94,14 +101,14 @@ class SpikeCost:
         training = student.training
         chip = sketched(to_nir(student.eval()), profile)
         student.train(training)
-        return cls(chip, profile)
+        return cls(chip, profile, student.unbiased_layers)
 
     def read(self, output: StudentOutput) -> CostReading:
         """The cost of one forward pass, per inference."""
         total = output.scores.new_full((), self._constant)
         operations = output.scores.new_zeros(())
         for name, (each, all_updates) in self._extra.items():
-            total = total + each * (all_updates if output.active is None else output.active[name].sum(0).mean())
+            total = total + each * self._active(name, output, all_updates)
         spikes, by_layer = {}, {}
         for name, per_spike in self._per_spike.items():
             counts = self._mean_counts(name, output)
@@ -118,9 +125,10 @@ class SpikeCost:
 
         Args:
             drive: encoded samples ``(1 or T, B, *input shape)``.
-            exact: count only compartments with a bias as active, as the report does; else all.
+            exact: count only compartments with a bias as active, as the report does; else those of every layer that
+                may get biases.
         """
-        extra = sum(each * updates for each, updates in self._extra.values())
+        extra = sum(each * updates for name, (each, updates) in self._extra.items() if name not in self._unbiased)
         updates = self._of_chip.updates if exact else self._constant + extra
         inputs = 0.0 if not exact else self._of_chip.inputs
         if not self._input_is_trained:
@@ -134,6 +142,13 @@ class SpikeCost:
             return 0.0
         events = _input_events(drive, self._timesteps)
         return float((events * self._fan_out[self.input_name].to(events)).sum())
+
+    @staticmethod
+    def _active(name: str, output: StudentOutput, all_updates: float) -> float | Tensor:
+        """Active updates of a population per inference; all where they are not counted."""
+        if output.active is None or (name not in output.active and output.overflows is None):
+            return all_updates
+        return output.active[name].sum(0).float().mean()
 
     def _mean_counts(self, name: str, output: StudentOutput) -> Tensor | None:
         if name in output.spikes:

@@ -96,6 +96,13 @@ def _missing(settings: DistillSettings) -> Iterator[str]:
         yield f"{arg('teacher_weights', weights)}: there is no file {weights}"
 
 
+def _norm_faults(settings: DistillSettings) -> Iterator[str]:
+    norm, architecture = settings.student.norm, settings.student.architecture or ""
+    if norm != "batch" and is_own(architecture):
+        why = f"is for named architectures, and the norms of {architecture} stand in its function"
+        yield f"{arg('norm', norm)}: {why}; leave it out"
+
+
 def contradictions(settings: DistillSettings) -> Iterator[str]:
     """Faults of settings that have no effect together with others."""
     limits, training = settings.limits, settings.training
@@ -104,6 +111,7 @@ def contradictions(settings: DistillSettings) -> Iterator[str]:
             f"{arg('teacher', INIT)}: is the network with which the training begins, and it begins anew; give "
             f"{arg('init', 'student.pt')}, or another teacher"
         )
+    yield from _norm_faults(settings)
     if limits.reserve and not limits.is_limited:
         yield (
             f"{arg('reserve', f'{limits.reserve:g}')}: is the share of a limit to leave unused, and there is no limit; "

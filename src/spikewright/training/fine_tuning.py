@@ -141,7 +141,9 @@ def _contradictions(settings: DistillSettings, before: Student) -> Iterator[str]
         value, there = getattr(spec, name), getattr(its, name)
         if value is None:
             continue
-        if is_imported and name in OF_NEURONS:
+        if is_imported and name == "norm":
+            yield f"{arg(name, value)}: its layers have the norms that they have; leave it out"
+        elif is_imported and name in OF_NEURONS:
             yield f"{arg(name, value)}: its neurons have constants of their own, layer by layer; leave it out"
         elif value != there:
             yield f"{arg(name, value)}: it has {there}, and its weights are for that; leave it out"

@@ -274,7 +274,7 @@ def _beginning_with(spec: StudentSpec, init: Student | str | Path, has_student: 
 
 
 def spec_of(config: StudentConfig) -> StudentSpec:
-    same = ("architecture", "width", "timesteps", "encoding", "readout", "input_bits")
+    same = ("architecture", "width", "timesteps", "encoding", "readout", "input_bits", "norm")
     neuron = asdict(config.neuron)
     own = {"neuron": neuron.pop("kind"), "population": config.output.population}
     return StudentSpec(**own, **neuron, **{name: getattr(config, name) for name in same})

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..augmentation.text import misfits_of, read_transforms
 from ..augmentation.transforms import MixUp
 from ..base.errors import InputError, arg, refuse
+from ..base.types import Norm
 from ..data.dataset import Dataset
 from ..data.labels import part_faults
 from ..data.recipe import Recipe
@@ -23,7 +24,7 @@ from ..student.finite import weight_faults
 from ..student.integers.form import become_integer
 from ..student.label_loss import label_loss_of, loss_faults
 from ..student.to_nir import to_nir
-from ..student.train_settings import Chip, TrainSettings, device_of
+from ..student.train_settings import Chip, TrainSettings, device_of, peak_rate
 from ..teachers.spiking_teacher import StudentPlan
 from ..teachers.training_loop import steps_per_epoch
 from .ann_weights import begin_with
@@ -51,7 +52,7 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
     method, regularizers = loss_terms(settings)
     teaching = teaching_of(settings, method, dataset)
     check_settings(settings, dataset)
-    train = train_settings(settings.training, dataset.recipe, len(dataset.train))
+    train = train_settings(settings.training, dataset.recipe, len(dataset.train), settings.student.norm)
     refuse(f"data {dataset.name}", list(misfits(settings, dataset)))
     size = _size(settings, dataset, profile, budget)
     remarks = () if (ann := objects_of(settings).ann) is None else begin_with(ann, size.student, dataset)
@@ -123,12 +124,15 @@ def measuring_of(training: Training, dataset: Dataset) -> Measuring | None:
     )
 
 
-def train_settings(training: Training, recipe: Recipe, samples: int | None = None) -> TrainSettings:
+def train_settings(
+    training: Training, recipe: Recipe, samples: int | None = None, norm: Norm = "batch"
+) -> TrainSettings:
     """How a student is trained; values that were left out are those of the data set's recipe.
 
     Args:
         samples: of the training part; where epochs are left out, they are as many as make :data:`FEWEST_STEPS` steps
             at least. None keeps the recipe's.
+        norm: of the student.
     """
     epochs, samples = training.epochs or recipe.epochs, training.epoch_samples or samples
     if samples is not None and training.epochs is None:
@@ -137,7 +141,8 @@ def train_settings(training: Training, recipe: Recipe, samples: int | None = Non
     return TrainSettings(
         epochs=epochs,
         batch=training.batch or recipe.batch,
-        learning_rate=training.learning_rate,
+        learning_rate=peak_rate(training.learning_rate, training.optimizer, norm),
+        optimizer=training.optimizer,
         weight_decay=training.weight_decay,
         seed=training.seed,
         augmentation=training.augmentation or recipe.augmentation,

@@ -17,7 +17,7 @@ from ..base.bounds import MOST_COUNT, MOST_SEED
 from ..base.errors import InputError, arg, did_you_mean, refuse
 from ..base.options import Fault, Options, WrongOptions
 from ..base.resources import presets_dir
-from ..base.types import Encoding, Readout, Reset
+from ..base.types import Encoding, Norm, OptimizerName, Readout, Reset
 from ..chip.registers import MARGIN
 from ..data.few_labels import REST
 from ..data.load import DATA_HELP
@@ -204,6 +204,11 @@ class StudentSpec(Options):
     reset: Reset = Field(
         "zero", description="zero; subtract: a spike takes the threshold off; subtract-late: one step late, as snnTorch"
     )
+    norm: Norm = Field(
+        "batch",
+        description="between weights and neurons: batch; threshold: batch norms that begin with the threshold as gain; "
+        "none: weights alone, without biases, balanced on training samples",
+    )
     population: int = Field(1, ge=1, le=MOST_COUNT, description="outputs for each class, whose scores are added up")
     init: Path | None = Field(
         None,
@@ -245,7 +250,10 @@ class Training(Options):
         le=MOST_COUNT,
         description="samples of an epoch, in several passes or in part of one; left out, the training part",
     )
-    learning_rate: float = Field(3e-3, gt=0, description="peak of AdamW's rate")
+    optimizer: OptimizerName = Field("adamw", description="adamw, or sgd with a momentum of 0.9")
+    learning_rate: float | None = Field(
+        None, gt=0, description="its peak; left out, 3e-3 for adamw, 1e-2 without norms, and 0.1 for sgd"
+    )
     weight_decay: float = Field(1e-4, ge=0, description="of weights")
     augmentation: str | None = Field(
         None,
@@ -396,7 +404,7 @@ def _flat_fields() -> dict[str, FlatField]:
 
 FLAT = _flat_fields()
 """By name of a flat value, its place in the settings."""
-LATER = (*(f"teacher_{name}" for name in OF_TEACHER), *OF_FEW_LABELS, "reset", "init")
+LATER = (*(f"teacher_{name}" for name in OF_TEACHER), *OF_FEW_LABELS, "reset", "norm", "optimizer", "init")
 """Flat values that files of the first versions do not have."""
 
 

@@ -15,6 +15,7 @@ from ..data.dataset import Dataset
 from ..energy.estimate import Floor
 from ..profile.schema import HardwareProfile
 from ..profile.units import Amount
+from ..student.balance import balance
 from ..student.config import StudentConfig
 from ..student.student import Student
 from .cost import SpikeCost
@@ -175,6 +176,8 @@ def size_of(
     """
     torch.manual_seed(seed)
     student = Student(config, copy.deepcopy(network))
+    if config.norm == "none" and network is None:
+        balance(student, torch.from_numpy(dataset.train.samples[: dataset.train.at_once(TRIAL)]))
     if encoder is not None and student.encoder is not None:
         student.encoder = copy.deepcopy(encoder)
     if network is not None or is_own(config.architecture):
@@ -242,6 +245,7 @@ def student_config(
         neuron=student.neuron_settings,
         input_rule=dataset.input_rule,
         output=replace(dataset.output, population=student.population),
+        norm=student.norm,
     )
 
 

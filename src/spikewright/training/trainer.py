@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from ..base.progress import Advance, Listeners
 from ..chip.registers import TrainedGrid
@@ -19,8 +19,8 @@ from ..distillation.base import BatchOutputs, LossTerms
 from ..energy.estimate import Floor
 from ..lowering.peaks import Measuring
 from ..student.accuracy import quality_of_student
+from ..student.biases import bias_of, trained_before
 from ..student.integers.form import become_integer, settle
-from ..student.neurons import is_neuron
 from ..student.student import Student
 from ..student.train_settings import Chip
 from ..teachers.training_loop import Batch, TrainingLoop, descend
@@ -32,7 +32,8 @@ TIMED_STEPS = 20
 """After this many steps it is said how long the training will take, if that is at least so many seconds:"""
 WORTH_SAYING = 60.0
 LIFT = 0.25
-"""Share of the threshold by which biases in front of silent neurons are raised, once in an epoch until they spike."""
+"""Share of the threshold by which biases in front of silent neurons are raised, once in an epoch until they spike, and
+share of themselves by which weights are, where there are no biases."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -207,8 +208,9 @@ class Trainer(TrainingLoop):
         chosen = {n: mask for n, mask in measured.silent_channels().items() if is_free or n in measured.silent}
         if measured.silent:
             whose = "its" if len(measured.silent) == 1 else "their"
+            what = "weights" if self.config.norm == "none" else "biases"
             listeners.say(
-                f"{' and '.join(measured.silent)} fell silent; the biases of {whose} inputs are raised", "warning"
+                f"{' and '.join(measured.silent)} fell silent; the {what} of {whose} inputs are raised", "warning"
             )
         revive(self.student, chosen)
 
@@ -292,7 +294,7 @@ def _minutes(seconds: float) -> str:
 
 @torch.no_grad()
 def revive(student: Student, silent: Mapping[str, Tensor]) -> None:
-    """Raise the biases in front of silent neurons: of the batch norm where there is one, else of the weights.
+    """Raise the biases in front of silent neurons, of the batch norm where there is one; without biases, the weights.
 
     Args:
         silent: by neuron layer, which of its channels (of a dense layer: neurons) to raise, bool, ``(C,)``.
@@ -300,20 +302,9 @@ def revive(student: Student, silent: Mapping[str, Tensor]) -> None:
     modules = dict(student.network.named_modules())
     for node in student.graph.nodes:
         if node.op == "call_module" and node.target in silent:
-            bias = _bias_before(node, modules)
-            if bias is not None and bias.shape == silent[node.target].shape:
-                bias.add_(silent[node.target].to(bias) * (LIFT * float(modules[node.target].threshold.detach())))
-
-
-def _bias_before(node: fx.Node, modules: dict[str, nn.Module]) -> Tensor | None:
-    """The nearest bias on the way back from a neuron layer."""
-    todo = list(node.all_input_nodes)
-    while todo:
-        before = todo.pop(0)
-        module = modules[str(before.target)] if before.op == "call_module" else None
-        bias = getattr(module, "bias", None)
-        if isinstance(bias, Tensor):
-            return bias
-        if module is None or not is_neuron(module):
-            todo += before.all_input_nodes
-    return None
+            mask, layers = silent[node.target], trained_before(node, modules)
+            biases = [bias for each in layers if (bias := bias_of(each)) is not None]
+            if biases and biases[0].shape == mask.shape:
+                biases[0].add_(mask.to(biases[0]) * (LIFT * float(modules[node.target].threshold.detach())))
+            elif layers and not biases and isinstance(layers[0], nn.Linear | nn.Conv2d):
+                layers[0].weight[mask] *= 1 + LIFT

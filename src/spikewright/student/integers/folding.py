@@ -28,7 +28,8 @@ def fold_norms(network: nn.Module) -> None:
     """Make one layer of each batch norm and the weights beside it, and of two layers with weights in a row, in place.
 
     ``w <- w * gamma / sqrt(var + eps)``, ``b <- (b - mean) * gamma / sqrt(var + eps) + beta`` of a norm behind a layer.
-    Every layer with weights has a bias afterwards; the place of what is folded away is taken by ``nn.Identity``.
+    Every layer with weights has a bias afterwards, which stays 0 where neither it had one nor a norm gave it one; the
+    place of what is folded away is taken by ``nn.Identity``.
 
     Raises:
         InputError: every norm without weights of its own beside it.
@@ -37,7 +38,7 @@ def fold_norms(network: nn.Module) -> None:
     modules = dict(traced.named_modules())
     for module in modules.values():
         if isinstance(module, WEIGHTED) and module.bias is None:
-            module.bias = nn.Parameter(module.weight.new_zeros(_outputs(module)))
+            module.bias = nn.Parameter(module.weight.new_zeros(_outputs(module)), requires_grad=False)
     faults: list[str] = []
     for node in list(traced.graph.nodes):
         norm = modules[str(node.target)] if node.op == "call_module" else None
@@ -133,6 +134,7 @@ def _fold(weighted: Any, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
     if norm.weight is not None:
         gain = gain * norm.weight
     weighted.weight.copy_(scaled_outputs(weighted, weighted.weight, gain))
+    weighted.bias.requires_grad_(True)
     weighted.bias.sub_(norm.running_mean).mul_(gain)
     if norm.bias is not None:
         weighted.bias.add_(norm.bias)
@@ -146,6 +148,7 @@ def _fold_forwards(layer: Any, gain: Tensor, shift: Tensor, repeated: int) -> No
         repeated: 1 where the channels are the inputs, 0 where a flatten stands between.
     """
     weight = layer.weight.double()
+    layer.bias.requires_grad_(True)
     if isinstance(layer, nn.Linear):
         each = 1 if repeated else weight.shape[1] // len(gain)
         gain, shift = (values.repeat_interleave(each) for values in (gain, shift))
@@ -181,6 +184,7 @@ def _both(first: nn.Module, second: nn.Module) -> nn.Module | None:
         both = nn.Linear(first.in_features, second.out_features).to(first.weight)
         both.weight.copy_(second.weight.double() @ first.weight.double())
         both.bias.copy_(second.weight.double() @ first.bias.double() + second.bias)
+        both.bias.requires_grad_(first.bias.requires_grad or second.bias.requires_grad)
         return both
     if type(first) is not nn.Conv2d or type(second) is not nn.Conv2d or _pads(second) or isinstance(first.padding, str):
         return None
@@ -199,6 +203,7 @@ def _both(first: nn.Module, second: nn.Module) -> nn.Module | None:
     assert first.bias is not None and second.bias is not None and made.bias is not None
     constants = first.bias.double().reshape(second.groups, -1).repeat_interleave(len(through) // second.groups, 0)
     made.bias.copy_((through * constants).sum(1) + second.bias)
+    made.bias.requires_grad_(first.bias.requires_grad or second.bias.requires_grad)
     return made
 
 

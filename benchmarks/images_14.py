@@ -1,9 +1,10 @@
-"""Fashion-MNIST at 14 x 14 pixels as an .npz file of one's own: what `docs/few-labels.md` is measured on.
+"""Fashion-MNIST or digits of MNIST at 14 x 14 pixels as an .npz file of one's own, the means of 2 x 2 pixels.
 
-The means of 2 x 2 pixels, of the first 20,000 training samples (in the fixed order of `load`), the first 2,000 of the
-validation part, and the whole test part:
+    python benchmarks/images_14.py -o fashion14.npz
+    python benchmarks/images_14.py --data mnist-5k -o mnist14.npz
 
-    python benchmarks/fashion_14.py -o fashion14.npz
+At most the first 20,000 training samples (in the fixed order of `load`), the first 2,000 of the validation part, and the
+whole test part. `docs/few-labels.md` and `docs/laboratory/temperatures.md` are measured on them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from spikewright.data.load import load
 from spikewright.data.split import Split
 
 TRAIN, VALIDATION = 20_000, 2_000
-NAMES = ["T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
+NAMES = {
+    "fashion-mnist": ["T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"],
+    "mnist-5k": [str(digit) for digit in range(10)],
+}
 
 
 def halved(part: Split) -> np.ndarray:
@@ -29,16 +33,17 @@ def halved(part: Split) -> np.ndarray:
 
 
 def main() -> None:
-    """Write Fashion-MNIST at 14 x 14 pixels to the given .npz file."""
+    """Write a data set at 14 x 14 pixels to the given .npz file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", choices=list(NAMES), default="fashion-mnist")
     parser.add_argument("-o", "--out", type=Path, default=Path("fashion14.npz"))
-    parser.add_argument("--data-dir", type=Path, help="folder with Fashion-MNIST's files; left out, where it is found")
+    parser.add_argument("--data-dir", type=Path, help="folder with the set's files; left out, where it is found")
     given = parser.parse_args()
-    whole = load("fashion-mnist", given.data_dir)
+    whole = load(given.data, given.data_dir)
     parts = {"train": whole.train.first(TRAIN), "val": whole.validation.first(VALIDATION), "test": whole.test}
     arrays = {f"x_{name}": halved(part) for name, part in parts.items()}
     arrays |= {f"y_{name}": part.labels for name, part in parts.items()}
-    np.savez(given.out, names=np.array(NAMES), **arrays)
+    np.savez(given.out, names=np.array(NAMES[given.data]), **arrays)
     print(given.out)
 
 

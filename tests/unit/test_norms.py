@@ -23,7 +23,6 @@ from spikewright.student.student import Student, load_student, save_student
 from spikewright.student.to_nir import to_nir
 from spikewright.student.train_settings import TrainSettings, peak_rate
 from spikewright.teachers.training_loop import optimizer_of
-from spikewright.training.cost import SpikeCost
 from spikewright.training.prepare import train_settings
 from spikewright.training.settings import DistillSettings, Training
 from spikewright.training.sizing import size_of

@@ -113,6 +113,8 @@ class BatchOutputs:
         progress: fraction of the training that is done, in [0, 1].
         label_loss: of outputs against labels.
         mixed: the second labels of samples that are mixed of two; None where they are not.
+        heat: factor of the teacher's temperature, above 1 where a limit is to be held by smaller logits; for methods
+            that say so (:attr:`LossTerms.takes_heat`).
     """
 
     labels: Tensor
@@ -128,6 +130,7 @@ class BatchOutputs:
     label_loss: LabelLoss = CROSS_ENTROPY
 
     mixed: MixedLabels | None = None
+    heat: float = 1.0
 
     @property
     def is_labelled(self) -> Tensor:
@@ -162,6 +165,8 @@ class LossTerms(Options, ABC):
     """What networks may be taught by it: to tell classes apart, or to answer with values."""
     of_classes: ClassVar[frozenset[str]] = frozenset()
     """Options that have no effect on values."""
+    takes_heat: ClassVar[bool] = False
+    """Whether a higher temperature of the teacher asks the student for smaller logits, by which a limit can be held."""
     fewest_timesteps: ClassVar[int] = 1
     """With fewer timesteps than this, only the cross-entropy with the labels is left of the loss."""
 

@@ -67,6 +67,7 @@ class HeterogeneousKD(LossTerms):
         tau_S^2 and all defaults are our interpretation"""
     confidence = "low"
     needs = frozenset({"teacher logits"})
+    takes_heat = True
 
     alpha: float = Field(0.7, ge=0, le=1, description="weight of the soft labels; the labels have 1 - alpha")
     teacher_temperature: float = Field(4.0, gt=0, description="tau_T")
@@ -76,7 +77,7 @@ class HeterogeneousKD(LossTerms):
     )
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:
-        tau_t, tau_s = self.teacher_temperature, self.student_temperature
+        tau_t, tau_s = self.teacher_temperature * batch.heat, self.student_temperature
         scale = {"student": tau_s**2, "product": tau_s * tau_t, "teacher": tau_t**2, "none": 1.0}[self.scale]
         divergence = kl_divergence(batch.teacher, batch.student.logits, tau_t, tau_s)
         return {

@@ -103,20 +103,30 @@ def _norm_faults(settings: DistillSettings) -> Iterator[str]:
         yield f"{arg('norm', norm)}: {why}; leave it out"
 
 
+def _limitless(settings: DistillSettings) -> Iterator[str]:
+    """Settings about limits where there is none."""
+    limits = settings.limits
+    if limits.is_limited:
+        return
+    for name, value, what in (
+        ("reserve", f"{limits.reserve:g}" if limits.reserve else None, "the share of a limit to leave unused"),
+        ("hold", limits.hold if limits.hold != "price" else None, "how a limit is held"),
+    ):
+        if value is not None:
+            given = f"{arg(name, value)}: is {what}, and there is no limit"
+            yield f"{given}; give one, such as {arg('energy_budget')}, or leave {arg(name)} out"
+
+
 def contradictions(settings: DistillSettings) -> Iterator[str]:
     """Faults of settings that have no effect together with others."""
-    limits, training = settings.limits, settings.training
+    training = settings.training
     if settings.teacher.name == INIT and settings.student.init is None:
         yield (
             f"{arg('teacher', INIT)}: is the network with which the training begins, and it begins anew; give "
             f"{arg('init', 'student.pt')}, or another teacher"
         )
     yield from _norm_faults(settings)
-    if limits.reserve and not limits.is_limited:
-        yield (
-            f"{arg('reserve', f'{limits.reserve:g}')}: is the share of a limit to leave unused, and there is no limit; "
-            f"give one, such as {arg('energy_budget')}, or leave {arg('reserve')} out"
-        )
+    yield from _limitless(settings)
     if training.labelled_share is not None and settings.data.unlabelled is None:
         yield (
             f"{arg('labelled_share', f'{training.labelled_share:g}')}: is for samples with labels beside others, and "

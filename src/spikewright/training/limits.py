@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fnmatch import fnmatch
 
 import torch
@@ -27,6 +27,8 @@ from .cost import CostReading, SpikeCost
 from .settings import Budget
 from .sizing import Size
 
+HEATING, HOTTEST = 2.0, 32.0
+"""The teacher's temperature grows by this factor for each 1 of the multipliers, up to so many times."""
 FLOOR_SAMPLES = 500
 """Number of training samples over which a floor is measured."""
 
@@ -60,6 +62,39 @@ class Constraint(ABC):
 
     def rebuild(self, student: Student) -> None:  # noqa: B027
         """Recompute the cost model after the network changed."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What limits are held by: each follows the sum of the multipliers of their controllers.
+
+    Attributes:
+        price: a term of the loss.
+        temperature: the teacher's, which grows by the factor :data:`HEATING` for each 1 of the multipliers.
+        regularizers: their weights, which grow by themselves for each 1.
+    """
+
+    price: bool = True
+    temperature: bool = False
+    regularizers: bool = False
+
+    @classmethod
+    def of(cls, text: str) -> Hold:
+        """What the setting ``hold`` names, such as ``price+temperature``."""
+        names = text.split("+")
+        return cls(*(each.name in names for each in fields(cls)))
+
+    def heat(self, multiplier: float) -> float:
+        """The factor of the teacher's temperature."""
+        return min(HEATING**multiplier, HOTTEST) if self.temperature else 1.0
+
+    def weight(self, multiplier: float) -> float:
+        """The factor of the regularizers' weights."""
+        return 1 + multiplier if self.regularizers else 1.0
+
+
+PRICED = Hold()
+"""What limits are held by where nothing else is asked for."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ from ..teachers.spiking_teacher import StudentPlan
 from ..teachers.training_loop import steps_per_epoch
 from .ann_weights import begin_with
 from .early import contradictions
-from .limits import limits_of
+from .limits import Hold, limits_of
 from .objects import loss_terms, objects_of, teaching_of
 from .settings import DistillSettings, Training
 from .sizing import Size, choose_size, encoding_of, size_of, student_config
@@ -80,6 +80,7 @@ def prepared(settings: DistillSettings, dataset: Dataset, profile: HardwareProfi
         device=device_of(settings.training.device),
         floor=size.floor,
         remarks=remarks,
+        hold=Hold.of(settings.limits.hold),
     )
     teaching.check(dataset, trainer.student, student_plan(trainer))
     if trainer.chip is not None:  # refuses what the integers of the chip cannot hold; the student stays as it is
@@ -98,6 +99,7 @@ def check_settings(settings: DistillSettings, dataset: Dataset) -> None:
     method, regularizers = loss_terms(settings)
     teaching = teaching_of(settings, method, dataset)
     faults = [*contradictions(settings), *unmet(settings, method, dataset), *teaching.faults()]
+    faults += hold_faults(settings, method, regularizers)
     faults += [fault for terms in regularizers for fault in untaught("regularize", terms, dataset)]
     refuse("distill", [*faults, *task_faults(settings, dataset)])
     parts = {part: getattr(dataset, part).labels for part in PARTS}
@@ -179,6 +181,17 @@ def unmet(settings: DistillSettings, method: LossTerms, dataset: Dataset) -> Ite
     if method.training_timesteps(1) > 1 and (dataset.timesteps or settings.student.encoding == "latency"):
         fixed = "events" if dataset.timesteps else "a latency code"
         yield f"{name}: runs samples beyond T, as {fixed} cannot be; use direct, current or rate input"
+
+
+def hold_faults(settings: DistillSettings, method: LossTerms, regularizers: tuple[LossTerms, ...]) -> Iterator[str]:
+    """Faults of what limits are to be held by, and is not there."""
+    text, hold = settings.limits.hold, Hold.of(settings.limits.hold)
+    if hold.temperature and not method.takes_heat:
+        able = ", ".join(name for name, kind in METHODS.items() if kind.takes_heat)
+        its = f"{arg('method', name_of(method))} has no temperature of the teacher alone"
+        yield f"{arg('hold', text)}: {its}; methods that have one: {able}"
+    if hold.regularizers and not regularizers:
+        yield f"{arg('hold', text)}: there is no regularizer; give one, such as {arg('regularize', 'activation')}"
 
 
 def untaught(argument: str, terms: LossTerms, dataset: Dataset) -> Iterator[str]:

@@ -87,6 +87,10 @@ class DataSettings(DataOptions):
         return isinstance(self.unlabelled, str) and self.unlabelled != REST
 
 
+HOLDS = ("price", "temperature", "regularizers")
+"""What a limit may be held by."""
+
+
 class Budget(Options):
     """The chip that a student is trained for, and its limits there, per inference: ``Budget("1uJ", chip="tianjic")``.
 
@@ -101,11 +105,24 @@ class Budget(Options):
         0.0, ge=0, lt=0.5, description="share of every limit left unused, for data that cost more than validation's"
     )
     also_within: tuple[str, ...] = Field((), description="a further chip's budget, profile=2uJ; repeatable")
+    hold: str = Field(
+        "price",
+        description="what limits are held by, several joined by +: price, a term of the loss; temperature, a higher "
+        "one of the teacher (ht-kd); regularizers, larger weights of them",
+    )
     max_synaptic_ops: str | None = Field(None, description="synaptic operations per inference: 300k, 1.5M")
     max_rate: tuple[str, ...] = Field(
         (),
         description="spikes per neuron and step of a layer, lif1=0.05, or of each that matches, lif*=0.05; repeatable",
     )
+
+    @field_validator("hold")
+    @classmethod
+    def _known_holds(cls, value: str) -> str:
+        names = value.split("+")
+        if not set(names) <= set(HOLDS) or len(set(names)) < len(names):
+            raise ValueError(f"may be {', '.join(HOLDS)}, or several of them joined by +")
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -354,9 +371,9 @@ class DistillSettings:
         return {name: value for name, value in values.items() if name not in LATER or value != FLAT[name].info.default}
 
     def within(self, budget: str | None) -> DistillSettings:
-        """The same settings with another energy budget; without any limit, the reserve is 0."""
+        """The same settings with another energy budget; without any limit, there is no reserve and nothing holds it."""
         moved = self.changed({"energy_budget": budget})
-        return moved if moved.limits.is_limited else moved.changed({"reserve": 0.0})
+        return moved if moved.limits.is_limited else moved.changed({"reserve": 0.0, "hold": "price"})
 
 
 @dataclass(frozen=True)
@@ -404,7 +421,7 @@ def _flat_fields() -> dict[str, FlatField]:
 
 FLAT = _flat_fields()
 """By name of a flat value, its place in the settings."""
-LATER = (*(f"teacher_{name}" for name in OF_TEACHER), *OF_FEW_LABELS, "reset", "norm", "optimizer", "init")
+LATER = (*(f"teacher_{name}" for name in OF_TEACHER), *OF_FEW_LABELS, "reset", "norm", "optimizer", "hold", "init")
 """Flat values that files of the first versions do not have."""
 
 

@@ -25,7 +25,7 @@ from ..student.student import Student
 from ..student.train_settings import Chip
 from ..teachers.training_loop import Batch, TrainingLoop, descend
 from .cost import SpikeCost
-from .limits import FLOOR_SAMPLES, Limit
+from .limits import FLOOR_SAMPLES, PRICED, Hold, Limit
 from .records import EpochRecord, Means, Measurement, logit_range, measure, summary
 
 TIMED_STEPS = 20
@@ -45,6 +45,7 @@ class Trainer(TrainingLoop):
         chip: whose integers the forward pass uses after the warm-up; None trains in floating point.
         measuring: training data that scales leave room for; None for room for every input.
         remarks: what was assumed of the weights with which the student begins, as sentences.
+        hold: by what the limits are held.
     """
 
     regularizers: tuple[LossTerms, ...]
@@ -54,6 +55,7 @@ class Trainer(TrainingLoop):
     chip: Chip | None = None
     measuring: Measuring | None = None
     remarks: tuple[str, ...] = ()
+    hold: Hold = PRICED
     history: list[EpochRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -236,13 +238,17 @@ class Trainer(TrainingLoop):
         """One step down the loss of the method, the regularizers and the constraints."""
         outputs = self.outputs_of(batch)
         reading = self.cost.read(outputs.student)
-        terms = dict(self.method.terms(replace(outputs, synaptic_ops=reading.operations)))
+        pressure = sum(limit.controller.multiplier for limit in self.limits)
+        asked = replace(outputs, synaptic_ops=reading.operations, heat=self.hold.heat(pressure))
+        terms = dict(self.method.terms(asked))
         task = sum(float(term.detach()) for term in terms.values())
         for regularizer in self.regularizers:
-            terms |= regularizer.terms(BatchOutputs(batch.labels, outputs.student, None, reading.operations))
+            found = regularizer.terms(BatchOutputs(batch.labels, outputs.student, None, reading.operations))
+            terms |= {name: self.hold.weight(pressure) * term for name, term in found.items()}
         bounded = [limit.constraint.value(outputs.student, reading) for limit in self.limits]
-        for limit, value in zip(self.limits, bounded, strict=True):
-            terms[limit.constraint.name] = limit.controller.penalty(value)
+        if self.hold.price:
+            for limit, value in zip(self.limits, bounded, strict=True):
+                terms[limit.constraint.name] = limit.controller.penalty(value)
         descend(self.optimizer, terms, self.step)
         for limit, value in zip(self.limits, bounded, strict=True):
             limit.controller.update(float(value.detach()), task)

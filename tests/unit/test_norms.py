@@ -187,7 +187,7 @@ def test_own_networks_are_refused_before_data_are_read(tmp_path):
     own = tmp_path / "mine.py"
     own.write_text("def net(*_): raise AssertionError")
     settings = DistillSettings.of(architecture=f"{own}:net", norm="none")
-    with pytest.raises(InputError, match="norm=none: is for named architectures, and the norms of .* leave it out"):
+    with pytest.raises(InputError, match=r"norm=none: is for named architectures, and the norms of .* leave it out"):
         sw.training.early.check_early(settings)
 
 

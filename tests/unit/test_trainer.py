@@ -236,16 +236,18 @@ def test_unknown_preset_suggests(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("silent", "sentence"),
+    ("silent", "norm", "sentence"),
     [
-        (("lif1",), "lif1 fell silent; the biases of its inputs are raised"),
-        (("lif1", "lif2"), "lif1 and lif2 fell silent; the biases of their inputs are raised"),
+        (("lif1",), "batch", "lif1 fell silent; the biases of its inputs are raised"),
+        (("lif1", "lif2"), "batch", "lif1 and lif2 fell silent; the biases of their inputs are raised"),
+        (("lif1",), "none", "lif1 fell silent; the weights of its inputs are raised"),
     ],
 )
-def test_silent_layers_are_named(silent, sentence, monkeypatch):
+def test_silent_layers_are_named(silent, norm, sentence, monkeypatch):
     monkeypatch.setattr("spikewright.training.trainer.revive", lambda *_: None)
     said = []
     trainer = SimpleNamespace(history=[], settings=SimpleNamespace(epochs=2), limits=(), student=None)
+    trainer.config = SimpleNamespace(norm=norm)
     measured = SimpleNamespace(silent=silent, silent_channels=dict)
     Trainer._revive_silent(trainer, measured, SimpleNamespace(say=lambda text, kind: said.append((text, kind))))
     assert said == [(sentence, "warning")]

@@ -193,7 +193,7 @@ def test_own_networks_are_refused_before_data_are_read(tmp_path):
 
 def test_the_rate_is_that_of_optimizer_and_norm():
     assert [peak_rate(None, *each) for each in (("adamw", "batch"), ("adamw", "none"), ("sgd", "none"))] == [
-        3e-3, 1.5e-2, 0.1
+        3e-3, 1.5e-2, 0.3
     ]  # fmt: skip
     assert peak_rate(0.5, "adamw", "none") == 0.5
     assert train_settings(Training(), load("digits").recipe, norm="none").learning_rate == 1.5e-2

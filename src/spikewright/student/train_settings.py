@@ -12,7 +12,7 @@ from ..base.types import Norm, OptimizerName
 from ..data.output_rule import ValueLoss
 from ..profile.profile import HardwareProfile
 
-PEAKS: dict[OptimizerName, tuple[float, float]] = {"adamw": (3e-3, 1.5e-2), "sgd": (0.1, 0.1)}
+PEAKS: dict[OptimizerName, tuple[float, float]] = {"adamw": (3e-3, 1.5e-2), "sgd": (0.1, 0.3)}
 """By optimizer, the peak of the learning rate where none is asked for: with norms behind the weights, and without.
 
 Weights that are balanced are several times as large as those before a norm, and AdamW's steps are not larger for it."""

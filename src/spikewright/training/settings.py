@@ -269,7 +269,7 @@ class Training(Options):
     )
     optimizer: OptimizerName = Field("adamw", description="adamw, or sgd with a momentum of 0.9")
     learning_rate: float | None = Field(
-        None, gt=0, description="its peak; left out, 3e-3 for adamw, 0.015 without norms, and 0.1 for sgd"
+        None, gt=0, description="its peak; left out, 3e-3 for adamw, 0.1 for sgd; 0.015 and 0.3 without norms"
     )
     weight_decay: float = Field(1e-4, ge=0, description="of weights")
     augmentation: str | None = Field(

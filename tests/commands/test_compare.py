@@ -458,3 +458,13 @@ def test_shares_of_the_labels_are_added_to_a_folder(tmp_path, capsys):
     noted = json.loads(record.read_text())
     assert noted["samples"] == {"labelled": labelled, "unlabelled": 160 - labelled}
     assert noted["outcome"]["certificate"]["learnt_from"] == noted["samples"]
+
+
+def test_what_holds_a_limit_is_of_the_budgets_that_are_given_apart(tmp_path, capsys):
+    held = ["--methods", "ht-kd kd", "--seeds", "1", "--no-free", "--hold", "price+temperature", "--reserve", "0.1"]
+    code, printed, said = ran(capsys, tmp_path / "held", *held, "--energy-budget", "60nJ")
+    assert code == 0 and trained(said) == ["ht-kd, 60nJ, seed 0"]
+    assert "has no temperature of the teacher alone; methods that have one: ht-kd" in " ".join(printed.split())
+    assert next((tmp_path / "held").glob("trainings/*/*/student.pt")).is_file()
+    code, _, said = ran(capsys, tmp_path / "free", "--methods", "ht-kd", "--hold", "temperature")
+    assert code == 2 and "--hold temperature: is how a limit is held, and there is no limit" in said

@@ -26,7 +26,8 @@ def takes_settings(*left_out: str) -> Callable[[Callable[..., None]], Callable[.
     Args:
         left_out: fields without a flag, which the command sets itself.
     """
-    return functools.partial(_with_flags, names=[name for name in FLAT if name not in left_out])
+    names = [name for name in FLAT if name not in left_out]
+    return functools.partial(_with_flags, names=names, budgets_apart="energy_budget" in left_out)
 
 
 def takes_data_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -44,7 +45,9 @@ def takes_data_options(function: Callable[..., None]) -> Callable[..., None]:
     return _declaring(with_flags, function, list(map(_flag, _by_panel(names))))
 
 
-def _with_flags(function: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:
+def _with_flags(
+    function: Callable[..., None], names: Sequence[str], budgets_apart: bool = False
+) -> Callable[..., None]:
     preset = typer.Option("--preset", help=f"{', '.join(preset_names())}, or a .toml file; flags override it")
     flags = [_parameter("preset", Annotated[str | None, preset]), *map(_flag, _by_panel(names))]
 
@@ -53,7 +56,7 @@ def _with_flags(function: Callable[..., None], names: Sequence[str]) -> Callable
         preset = given.pop("preset")
         values = {name: given.pop(name) for name in names}
         settings = settings_from(preset, values)
-        check_early(settings)
+        check_early(settings, budgets_apart)
         function(settings, **given)
 
     return _declaring(with_flags, function, flags)

@@ -20,15 +20,18 @@ PEAKS = ("scale_margin", "scale_quantile")
 """Settings that measured peaks have, and the worst case has not."""
 
 
-def check_early(settings: DistillSettings) -> None:
+def check_early(settings: DistillSettings, budgets_apart: bool = False) -> None:
     """Refuse what is wrong with profiles, budgets, paths and flags, and then with data of one's own.
 
     These data stay in memory.
 
+    Args:
+        budgets_apart: energy budgets are given beside the settings, so that these may be of a limit.
+
     Raises:
         InputError: every fault at once.
     """
-    found, contradicting = [*_faults(settings)], [*contradictions(settings)]
+    found, contradicting = [*_faults(settings)], [*contradictions(settings, budgets_apart)]
     if len(found) == 1 and not contradicting:
         raise InputError(found[0])
     refuse("settings" if found else "distill", [*found, *contradicting])
@@ -117,7 +120,7 @@ def _limitless(settings: DistillSettings) -> Iterator[str]:
             yield f"{given}; give one, such as {arg('energy_budget')}, or leave {arg(name)} out"
 
 
-def contradictions(settings: DistillSettings) -> Iterator[str]:
+def contradictions(settings: DistillSettings, budgets_apart: bool = False) -> Iterator[str]:
     """Faults of settings that have no effect together with others."""
     training = settings.training
     if settings.teacher.name == INIT and settings.student.init is None:
@@ -126,7 +129,8 @@ def contradictions(settings: DistillSettings) -> Iterator[str]:
             f"{arg('init', 'student.pt')}, or another teacher"
         )
     yield from _norm_faults(settings)
-    yield from _limitless(settings)
+    if not budgets_apart:
+        yield from _limitless(settings)
     if training.labelled_share is not None and settings.data.unlabelled is None:
         yield (
             f"{arg('labelled_share', f'{training.labelled_share:g}')}: is for samples with labels beside others, and "

@@ -16,10 +16,10 @@ from ...profile.profile import HardwareProfile, load_profile
 from ...profile.units import parse_budget
 from ...training import objects
 from ...training.again import OF_MACHINE
-from ...training.early import no_init
+from ...training.early import contradictions, no_init
 from ...training.given import check_given, seeds_faults
 from ...training.objects import GivenData, GivenStudent, GivenTeacher, GivenTerms
-from ...training.prepare import prepared, student_plan, train_settings, unmet
+from ...training.prepare import hold_faults, prepared, student_plan, train_settings, unmet
 from ...training.settings import Budget, DistillSettings, MethodSpec, Training
 from ...training.trainer import Trainer
 from ..call import also_takes_settings, open_folder, study_name, write_result
@@ -35,7 +35,13 @@ from .rows import Refusals, Variant, read_rows
 from .teachers import known_teachers, prepare_teachers
 from .text import markdown
 
-WITHOUT_TEACHER: dict[str, object] = {"method": "none", "regularize": (), "assistant": (), "teacher_samples": None}
+WITHOUT_TEACHER: dict[str, object] = {
+    "method": "none",
+    "regularize": (),
+    "assistant": (),
+    "teacher_samples": None,
+    "hold": "price",
+}
 
 
 def compare_with(
@@ -150,6 +156,7 @@ def _plan_of(
     """A comparison without results, and its data set; arguments are as :func:`compare_with` takes them."""
     profile = load_profile(settings.limits.profile)
     no_init(settings, "comparison")
+    refuse("comparison", list(contradictions(settings, budgets_apart=bool(budgets))))
     named = settings.method.model_fields_set  # by a preset
     further = [Variant(settings.method.name, settings.method.regularize)] if named else []
     read_rows(methods, regularize, further)  # refuses them before data are loaded
@@ -244,7 +251,7 @@ def _refusals(
         except BelowFloor as error:
             found.update({(row, budget): with_flags(error, {}) for row in rows})
         else:
-            whys = {row: _refusal(row, settings, dataset, plain) for row in rows}
+            whys = {row: _refusal(row, settings.within(budget), dataset, plain) for row in rows}
             found.update({(row, budget): why for row, why in whys.items() if why})
     return found
 
@@ -254,7 +261,9 @@ def _refusal(row: Variant, settings: DistillSettings, dataset: Dataset, plain: T
     settings = row.of(settings)
     teaching = objects.teaching_of(settings, row.terms, dataset)
     try:
-        if faults := [*unmet(settings, row.terms, dataset), *teaching.faults()]:
+        _, regularizers = objects.loss_terms(settings)
+        holding = hold_faults(settings, row.terms, regularizers)
+        if faults := [*unmet(settings, row.terms, dataset), *teaching.faults(), *holding]:
             raise InputError("; ".join(faults))
         teaching.check(dataset, plain.student, student_plan(plain))
     except InputError as error:

@@ -204,7 +204,7 @@ def weights_survive(chip: ChipNetwork, draft: Draft) -> Iterator[str]:
     def ends(connection: Connection) -> tuple[str, str]:
         return wholes.get(connection.source, connection.source), wholes.get(connection.target, connection.target)
 
-    kept = {ends(connection) for connection in chip.connections if np.any(connection.weight)}
+    kept = {ends(connection) for connection in chip.connections if np.any(connection.packed.values)}
     limited = _noted(chip, "scale_limited_by")
     for connection in chip.connections:
         if connection.name in there and ends(connection) not in kept:

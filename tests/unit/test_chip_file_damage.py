@@ -198,3 +198,11 @@ def test_arrays_larger_than_the_memory_are_refused_before_they_are_read(
     assert said(path) == f"{path}: {said_of}; end other programs, or read it on a machine that has more"
     monkeypatch.setattr(chip_file, "available_bytes", lambda: 18 * 8)
     assert load_chip(path).output.size == 18
+
+
+def test_types_that_numpy_has_not(path: Path) -> None:
+    with h5py.File(path, "a") as file:
+        del file["weight/0"].attrs["factor"]
+        scalar = h5py.h5s.create(h5py.h5s.SCALAR)
+        h5py.h5a.create(file["weight/0"].id, b"factor", h5py.h5t.UNIX_D32LE.copy(), scalar)
+    assert said(path) == f"{path}: is damaged (No NumPy equivalent for TypeTimeID exists); lower the graph again"

@@ -141,7 +141,7 @@ def load_chip(path: Path | str) -> ChipNetwork:
     except OSError as error:
         how = "is truncated" if "truncated" in str(error) else "cannot be read as HDF5"
         raise InputError(f"{source}: {how}; expected {WHAT}") from None
-    except DAMAGED as error:
+    except (*DAMAGED, TypeError) as error:  # of h5py: a type of numbers that NumPy has not
         raise InputError(f"{source}: is damaged ({error}); lower the graph again") from error
 
 

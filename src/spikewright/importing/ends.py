@@ -30,7 +30,7 @@ GATHERS = frozenset(
         ),
         *("__getitem__", "__setitem__", "select", "unbind", "split", "chunk", "view", "view_as", "reshape", "flatten"),
         *("unflatten", "squeeze", "unsqueeze", "transpose", "permute", "movedim", "swapaxes", "repeat", "expand"),
-        *("clone", "detach", "contiguous", "to", "type", "float", "cpu", "cuda", "zeros_like"),
+        *("clone", "detach", "data", "contiguous", "to", "type", "float", "cpu", "cuda", "zeros_like"),
     )
 )
 """Operations between the neurons that answer and what a network returns."""

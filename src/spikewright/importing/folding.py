@@ -17,7 +17,7 @@ from .recording import Call, Recording, Value, values_in
 from .refusals import refusal_of
 
 Entering = Literal["same", "steps", "coded"]
-_UNCHANGED = ("clone", "detach", "contiguous", "to", "float")
+_UNCHANGED = ("clone", "detach", "data", "contiguous", "to", "float")
 
 
 @dataclass(frozen=True, eq=False)

@@ -184,7 +184,7 @@ def _(use: Use) -> Layer:
 
 
 @handles("Identity", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout")
-@handles("clone", "detach", "contiguous", "to", "float", "cuda", "cpu", "requires_grad_", "type", "type_as")
+@handles("clone", "detach", "data", "contiguous", "to", "float", "cuda", "cpu", "requires_grad_", "type", "type_as")
 def _(use: Use) -> Layer:  # noqa: ARG001  (every handler takes what the table gives)
     return PASSED
 

@@ -17,6 +17,7 @@ from .folding import Folding, Sample
 from .neuron import CannotImport, Neuron, hidden_in, rest, translator_of
 from .of_sinabs import steps_of_merged
 from .prepared import is_leaf, of_the_user
+from .reads import faults_of_reads
 from .recording import Recorder, Recording
 
 MOST_VALUES = 2**26
@@ -142,6 +143,7 @@ def found_in(module: nn.Module, example: Tensor, asked: Asked, called: str) -> F
     merged = steps_of_merged(module, len(example), asked.timesteps)
     first = Sample(example, tuple(example.shape[1:]), len(example))
     recording = of_the_user(called, lambda: record(module, first, 1, _states_wanted(module) > 0))
+    _refuse_reads(recording, neurons, first, called)
     counts = {name: len(recording.of_layer(name)) for name in neurons}
     if not any(counts.values()):
         raise InputError(f"{called}: its forward pass runs none of its layers of neurons; give one that does")
@@ -170,6 +172,11 @@ def found_in(module: nn.Module, example: Tensor, asked: Asked, called: str) -> F
         )
         raise Refusal(called, [f"{told}; give (T, B, ...) to SpikingJelly and (B, T, ...) to sinabs"])
     raise Refusal(called, min(reversed(found), key=len))
+
+
+def _refuse_reads(recording: Recording, neurons: dict[str, Neuron], sample: Sample, called: str) -> None:
+    """Refuse code that decides by what the sample makes it compute."""
+    refuse(called, faults_of_reads(recording.reads, Folding(recording, neurons, sample, 1).moves))
 
 
 def _runs_over(recording: Recording, neurons: dict[str, Neuron], sample: Sample, steps: int) -> bool:
@@ -229,6 +236,7 @@ def _looped(module: nn.Module, first: Sample, asked: Asked, neurons: dict[str, N
         sample = replace(first, tensor=(frames < first.tensor).to(first.tensor.dtype), time_axis=0)
     rest(module)
     recording = of_the_user(called, lambda: record(module, sample, asked.timesteps or 1, True))
+    _refuse_reads(recording, neurons, sample, called)
     return _finished(module, Folding(recording, neurons, sample, asked.timesteps), asked, called, outside=True)
 
 

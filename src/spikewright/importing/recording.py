@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
+from .reads import DECISIONS, NUMBERS, Read, read
+
 CODES = ("rate", "latency", "delta", "rate_conv", "latency_code")
 """Functions of snnTorch's ``spikegen`` that are noted as a whole."""
 
@@ -77,11 +79,13 @@ class Recording:
         calls: in order.
         outputs: what each forward pass returned, tensors replaced by values.
         inputs: what entered in each pass.
+        reads: where the code took numbers out of tensors.
     """
 
     calls: list[Call]
     outputs: list[Any]
     inputs: list[Value]
+    reads: list[Read] = field(default_factory=list)
 
     def of_layer(self, name: str) -> list[Call]:
         """The calls of a layer."""
@@ -136,6 +140,7 @@ class Recorder(TorchFunctionMode):
         self._inside, self._entered = 0, False
         self._counts: dict[str, int] = {}
         self.calls: list[Call] = []
+        self.reads: list[Read] = []
         for name, parameter in (*network.named_parameters(), *network.named_buffers()):
             self._known.setdefault(id(parameter), Value(parameter, name=name))
 
@@ -158,15 +163,14 @@ class Recorder(TorchFunctionMode):
             stack.enter_context(self._codes())
             stack.enter_context(self._indexing())
             while (given := arguments(len(outputs), result)) is not None:
-                if id(given[0]) not in self._known:
-                    self._known[id(given[0])] = Value(given[0], name="input")
-                inputs.append(self._known[id(given[0])])
+                entering = given[0].clone()  # which the code may change in place
+                inputs.append(self._known.setdefault(id(entering), Value(entering, name="input")))
                 with self:
                     self._entered = True
-                    result = self._network(*given)
+                    result = self._network(entering, *given[1:])
                     self._entered = False
                 outputs.append(self._noted(result))
-        return Recording(self.calls, outputs, inputs)
+        return Recording(self.calls, outputs, inputs, self.reads)
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -179,6 +183,10 @@ class Recorder(TorchFunctionMode):
         if name in ("__getitem__", "__setitem__"):
             return func(*args, **named)  # noted by _indexing
         noted = self._noted(args), self._noted(named)
+        if name in DECISIONS or name in NUMBERS:
+            self.reads += filter(None, [read(name, values_in(noted))])
+        if _changes_in_place(name) and args:
+            self._keep(args[0])
         result = func(*args, **named)
         made = list(tensors_in(result))
         if made:
@@ -203,6 +211,7 @@ class Recorder(TorchFunctionMode):
                 put(tensor, place, value)
                 return
             noted = self._noted((tensor, place, value))
+            self._keep(tensor)
             put(tensor, place, value)
             self._note(Call("__setitem__", None, noted, {}), [tensor])
 
@@ -259,6 +268,11 @@ class Recorder(TorchFunctionMode):
 
         return noted
 
+    def _keep(self, changing: Tensor) -> None:
+        """Leave the value that a tensor is with its numbers, before an operation in place gives the tensor others."""
+        if (before := self._known.get(id(changing))) is not None:
+            before.tensor = changing.clone()
+
     def _note(self, call: Call, results: list[Tensor]) -> None:
         # A layer that hands its argument back, such as Identity or Dropout, makes a value of its own all the same.
         call.results = [Value(tensor, call, index) for index, tensor in enumerate(results)]
@@ -295,5 +309,14 @@ def _leaves_of(network: nn.Module, is_leaf: Callable[[nn.Module], bool]) -> Iter
 
 
 def _name_of(function: Any) -> str:
-    """The name of an operation, without its module: ``add``, ``__getitem__``, ``avg_pool2d``."""
-    return (resolve_name(function) or getattr(function, "__name__", str(function))).rsplit(".", 1)[-1]
+    """The name of an operation, without its module: ``add``, ``__getitem__``, ``avg_pool2d``; of a property its own."""
+    whole: str = resolve_name(function) or getattr(function, "__name__", str(function))
+    return whole.removesuffix(".__get__").rsplit(".", 1)[-1]
+
+
+def _changes_in_place(name: str) -> bool:
+    """Whether an operation changes its first argument: ``add_``, ``__iadd__``."""
+    return name in _IN_PLACE or (name.endswith("_") and not name.endswith("__"))
+
+
+_IN_PLACE = tuple(f"__i{name}__" for name in ("add", "sub", "mul", "truediv", "floordiv", "pow", "and", "or", "xor"))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import spikewright as sw
-from spikewright.base.errors import InputError
+from spikewright.base.errors import AnswerIsNo, InputError
 
 STEPS, BATCH = 6, 4
 
@@ -172,3 +172,87 @@ def test_attributes_of_tensors_pass_values_on() -> None:
     network = Around(enter=lambda x: x.data, leave=lambda spikes: torch.stack([each.data for each in spikes]))
     student = sw.Student.from_module(network, samples())
     assert student.origin is not None and student.origin.proof is not None and student.origin.proof.fired > 100
+
+
+class Behind(Around):
+    """Layers behind the loop, once for all steps.
+
+    Args:
+        gather: what is made of the last spikes, stacked, before the layers.
+    """
+
+    def __init__(self, gather: Callable[[Tensor], Tensor], *layers: nn.Module) -> None:
+        super().__init__()
+        self.gather = gather
+        self.layers = nn.Sequential(*(layers or (nn.Linear(3, STEPS),)))  # as many outputs as steps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(self.gather(super().forward(x)))
+
+
+def folded(spikes: Tensor) -> Tensor:
+    total = torch.zeros(1)
+    for each in spikes:
+        total = total + each
+    return total
+
+
+@pytest.mark.parametrize(
+    ("gather", "layers", "factor"),
+    [
+        (lambda spikes: spikes.mean(0), (), STEPS),
+        (lambda spikes: spikes.sum(0), (), STEPS),
+        (lambda spikes: spikes.sum(dim=0) / 2, (), STEPS),
+        (lambda spikes: spikes.transpose(0, 1).mean(1), (), STEPS),
+        (lambda spikes: torch.stack(list(spikes), 1).mean(1), (), STEPS),
+        (folded, (), STEPS),
+        (sum, (), STEPS),
+        (lambda spikes: spikes.mean(0), (nn.Linear(3, 5), nn.BatchNorm1d(5), nn.Linear(5, 4)), STEPS),
+        (lambda spikes: spikes[-1], (), 1),
+    ],
+)
+def test_layers_behind_a_sum_or_mean_over_time_become_an_integrating_readout(
+    gather: Any, layers: tuple[nn.Module, ...], factor: int
+) -> None:
+    network, x = Behind(gather, *layers), samples()
+    student = sw.Student.from_module(network, x)
+    assert student.config.readout == "membrane"
+    scores = student.run(x.reshape(1, BATCH, 20, 1, 1)).scores
+    assert torch.allclose(scores, factor * network.eval()(x), atol=1e-4)
+    assert float(scores.std()) > 0.1
+    sw.to_nir(student)
+
+
+@pytest.mark.parametrize(
+    ("gather", "said"),
+    [
+        (lambda spikes: spikes[2:].mean(0), "takes spikes of 'lif2' of step 1 in step 0"),
+        (lambda spikes: spikes.max(0)[0], "takes spikes of 'lif2' of step 1 in step 0"),
+        (lambda spikes: (spikes * torch.arange(STEPS).reshape(-1, 1, 1)).sum(0), "multiplies values with one another"),
+        (lambda spikes: spikes.mean(0).relu(), "relu: is a relu; neurons are the only non-linearity"),
+    ],
+)
+def test_what_is_no_sum_over_all_steps_is_refused(gather: Any, said: str) -> None:
+    with pytest.raises(InputError, match="Behind: ") as caught:
+        sw.Student.from_module(Behind(gather), samples())
+    assert said in str(caught.value) and "different ways" not in str(caught.value)
+
+
+def test_the_readout_of_the_last_layer_is_compared_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    from spikewright.importing import building
+
+    monkeypatch.setattr(building.Builder, "_weighed", lambda *_: pytest.fail("no gain is left over"))
+    network, x = Behind(lambda spikes: spikes.sum(0)), samples()
+    sw.Student.from_module(network, x)
+    monkeypatch.setattr(building, "layer_of", lambda node, real=building.layer_of: _without_bias(real(node)))
+    with pytest.raises(
+        AnswerIsNo, match=rf"layers\.0, step {STEPS - 1}, neuron \d of sample \d: its membrane potential"
+    ):
+        sw.Student.from_module(network, x)
+
+
+def _without_bias(layer: Any) -> Any:
+    """A layer to six outputs whose bias is lost."""
+    if layer.weights.get("bias") is not None and len(layer.weights["bias"]) == STEPS:
+        layer.weights["bias"].zero_()
+    return layer

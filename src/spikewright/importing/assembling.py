@@ -113,7 +113,7 @@ def _answer(fold: Folding, choice: Choice, asked: Asked) -> Answer:
     population = choice.population if asked.classes is None else outputs // max(asked.classes, 1)
     gathered = choice.readout == "count" or choice.decay == 1
     whole = population if population and outputs % population == 0 else 1
-    return Answer(choice.layer, choice.value.index, places, whole, gathered, asked.readout is not None)
+    return Answer(choice.layer, choice.value.index, places, whole, gathered, asked.readout is not None, choice.once)
 
 
 GRADED = ("direct", "current")
@@ -134,11 +134,9 @@ def _choice(builder: Builder, fold: Folding, asked: Asked) -> Choice | None:
             if end.layer in fold.neurons:
                 builder.neurons(end.layer)
             else:
-                timed = any(neuron.over_time for neuron in fold.neurons.values())
-                step = end.value.maker.index if end.value.maker is not None and not timed else 0
                 builder.above.setdefault(end.layer, set())
                 builder._current = end.layer
-                builder.node(fold.number(end.value, step, timed))
+                builder.node(fold.place_of(end.value)[0])
                 builder._current = ""
         except CannotImport as fault:
             builder.faults.append(f"{end.layer}: {fault}")
@@ -179,6 +177,8 @@ def _encoding(fold: Folding, asked: Asked, builder: Builder) -> tuple[Encoding, 
             f"its spikes are made by {coding[-1]}; a student's are made by encoding {code!r}, by its own rule and "
             "without its other arguments: measure the accuracy again"
         ]
+    if not kinds and builder.faults:
+        return asked.encoding or "direct", []  # nothing is known of an input that leads nowhere
     told = ", ".join(name for name in fold.codes) or "nothing"
     builder.faults.append(
         f"computes {told} of its input before the first layer; a student's input enters as it is, from 0 to 1: put "

@@ -31,6 +31,10 @@ from .refusals import MAX_OF_CURRENTS
 
 Made = tuple[str, float]
 """The name of a part, and the number by which its result is to be multiplied."""
+_BEHIND = (
+    "is fed with what was summed or averaged over time, and on the chip neurons hear the spikes of each step; only the "
+    "last layers, without neurons behind them, may do so"
+)
 _WEIGHTED = (LinearPart, ConvPart, TransposedPart)
 
 
@@ -94,6 +98,8 @@ class Builder:
             other = next((step for step, number in enumerate(numbers) if number != numbers[0]), None)
             if other is not None:
                 self.faults.append(f"{layer}: {self._difference(numbers[0], numbers[other], other)}")
+            if folding.nodes[numbers[0]].behind:
+                self.faults.append(f"{layer}: {_BEHIND}")
             made = self.node(numbers[0])
         except CannotImport as fault:
             self.faults.append(f"{layer}: {fault}")
@@ -148,6 +154,8 @@ class Builder:
         except CannotImport as fault:
             self.faults.append(f"{call.what}: {fault}")
             return sources[0] if sources else (INPUT, 1.0)
+        if node.behind and layer.kind is MaxPoolPart:
+            self.faults.append(f"{call.what}: {MAX_OF_CURRENTS}")
         return self._layer(layer, call.what, sources)
 
     def _input(self, shape: Shape) -> Made:
@@ -257,9 +265,7 @@ class Builder:
         """The part that answers: the network's last neurons, or an integrator behind its last layer."""
         if choice.decay is None:
             return self.neurons(choice.layer)[0]
-        timed = any(neuron.over_time for neuron in self.folding.neurons.values())
-        step = 0 if timed else choice.value.maker.index if choice.value.maker is not None else 0
-        name, gain = self.node(self.folding.number(choice.value, step, timed))
+        name, gain = self.node(self.folding.place_of(choice.value)[0])
         made = Neuron(reset="none", beta=torch.tensor(choice.decay), threshold=torch.tensor(1.0))
         part, weights, _ = self._neuron_part(self._name("readout"), made, (name,), gain, ())
         self._add(part, weights, choice.layer)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .layer import Layer, Shape, Use, handler_of
 from .neuron import CannotImport, Neuron
+from .over_time import Gathered, gathered
 from .recording import Call, Recording, Value, values_in
 from .refusals import refusal_of
 
@@ -55,6 +56,8 @@ class Node:
         shape: of one sample.
         use: of a layer.
         constant: whether it is the same for every sample.
+        layer: what it is in a student, where that is known without its use.
+        behind: whether it is computed once, of what was gathered over all steps.
     """
 
     call: Call | None
@@ -62,6 +65,8 @@ class Node:
     shape: Shape
     use: Use | None = None
     constant: bool = False
+    layer: Layer | None = None
+    behind: bool = False
 
 
 @dataclass(eq=False)
@@ -92,6 +97,7 @@ class Folding:
     _numbers: dict[Any, int] = field(default_factory=dict)
     _known: dict[tuple[int, int, bool], int] = field(default_factory=dict)
     _moving: dict[int, bool] = field(default_factory=dict)
+    _order: dict[int, int] = field(default_factory=dict)
 
     def number(self, value: Value, step: int, timed: bool = False) -> int:
         """The number of the node that ``value`` is in ``step``; equal nodes have equal numbers.
@@ -127,7 +133,41 @@ class Folding:
             return self.number(call.sources[step], step)
         if not timed and self._selects(call, value, step):
             return self.number(call.sources[0], step, timed=True)
+        if (over_time := self._gathered(value)) is not None:
+            layer, shape = Layer(None, gain=over_time.gain), self.shape_of(value, False)
+            node = Node(call, (over_time.number,), shape, layer=layer, behind=True)
+            return self._at(("gathered", over_time.number, over_time.gain, shape), node)
         return self._layer(call, value, step, timed)
+
+    def _gathered(self, value: Value) -> Gathered | None:
+        """What is gathered in a value over all steps."""
+        if not self._order:
+            self._order = {id(call): place for place, call in enumerate(self.recording.calls)}
+        return gathered(
+            value,
+            self.steps,
+            self._order,
+            self.number,
+            lambda source, step: part_of(source.tensor, step, self.sample, self.steps),
+            self.moves,
+        )
+
+    def place_of(self, value: Value) -> tuple[int, int, bool]:
+        """The node of a value that is an output, its step, and whether it holds all of them.
+
+        Raises:
+            CannotImport: it is none of a single step.
+        """
+        timed = any(neuron.over_time for neuron in self.neurons.values())
+        step = 0 if timed or value.maker is None else value.maker.index
+        try:
+            return self.number(value, step, timed), step, timed
+        except CannotImport:
+            try:  # a layer behind the loop, of the last step
+                return self.number(value, self.steps - 1), self.steps - 1, False
+            except CannotImport:
+                pass
+            raise
 
     def _layer(self, call: Call, value: Value, step: int, timed: bool) -> int:
         moving = [source for source in call.sources if self.moves(source)]
@@ -135,9 +175,11 @@ class Folding:
         key = ("layer", call.what, value.index, sources, _frame(call, self))
         if key in self._numbers:
             return self._numbers[key]
+        behind = any(self.nodes[source].behind for source in sources)
+        timed = timed and not behind
         shapes = tuple(self.shape_of(source, timed) for source in moving)
         use = Use(call.module, call.args, call.kwargs, shapes, self.shape_of(value, timed), self.row)
-        return self._at(key, Node(call, sources, use.shape, use))
+        return self._at(key, Node(call, sources, use.shape, use, behind=behind))
 
     def _at(self, key: Any, node: Node) -> int:
         if key not in self._numbers:
@@ -315,6 +357,8 @@ def layer_of(node: Node) -> Layer:
     Raises:
         CannotImport: it has no counterpart.
     """
+    if node.layer is not None:
+        return node.layer
     assert node.use is not None and node.call is not None
     handler = handler_of(node.use.module, node.call.what)
     if handler is None:

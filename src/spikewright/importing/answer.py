@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from ..base.errors import arg
+from .calls import Call
 from .ends import leaves
-from .folding import Folding, part_of
-from .recording import Call
+from .folding import Folding
+from .sample import part_of
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
 """What sums of float32 in another order may differ by."""

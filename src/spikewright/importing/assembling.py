@@ -12,15 +12,12 @@ from ..base.errors import arg, refuse
 from ..base.types import Encoding, Readout
 from .answer import Answer
 from .building import Builder
+from .coding import encoding_of, faults_of_choice
 from .description import Description, ImportedNetwork
 from .ends import Choice, choose, ends_of
 from .folding import Folding
 from .layer import Shape, canonical
 from .neuron import CannotImport
-
-CODED: dict[str, Encoding] = {"rate": "rate", "rate_conv": "rate", "bernoulli": "rate", "rand_like": "rate",
-                              "rand": "rate", "bernoulli_": "rate", "latency": "latency"}  # fmt: skip
-"""By operation between an input and the first layer, the encoding that it is."""
 
 
 @dataclass(frozen=True)
@@ -170,13 +167,14 @@ def _encoding(fold: Folding, asked: Asked, builder: Builder) -> tuple[Encoding, 
                 f"example, or spikes ({arg('encoding', 'events')})"
             )
         return asked.encoding or "direct", []
-    coding = [name for name in fold.codes if name.removeprefix("spikegen.") in CODED]
-    if kinds == {"coded"} and coding:
-        code = CODED[coding[-1].removeprefix("spikegen.")]
-        return code, [
-            f"its spikes are made by {coding[-1]}; a student's are made by encoding {code!r}, by its own rule and "
-            "without its other arguments: measure the accuracy again"
-        ]
+    if kinds == {"coded"}:
+        try:
+            if (found := encoding_of(fold)) is not None:
+                builder.faults += faults_of_choice(found[0], asked.encoding)
+                return found
+        except CannotImport as fault:
+            builder.faults.append(str(fault))
+            return asked.encoding or "direct", []
     if not kinds and builder.faults:
         return asked.encoding or "direct", []  # nothing is known of an input that leads nowhere
     told = ", ".join(name for name in fold.codes) or "nothing"

@@ -28,6 +28,7 @@ from .parts import (
     TransposedPart,
 )
 from .refusals import MAX_OF_CURRENTS
+from .states import state_faults
 
 Made = tuple[str, float]
 """The name of a part, and the number by which its result is to be multiplied."""
@@ -76,7 +77,10 @@ class Builder:
         folding, neuron = self.folding, self.folding.neurons[layer]
         self._neurons[layer] = layer, 1.0  # of a network that returns to it
         name, gain = self._feeding(layer, neuron)
-        self.faults += [*folding.check_states(layer), *check_constants(neuron, layer)]
+        self.faults += [
+            *state_faults(layer, folding.recording.of_layer(layer), neuron),
+            *check_constants(neuron, layer),
+        ]
         own = self._name(layer)
         shape = canonical(self._entering_shape(layer, neuron), self.folding.row)
         with torch.no_grad():

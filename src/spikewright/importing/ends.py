@@ -8,9 +8,9 @@ from typing import Any
 
 from ..base.errors import arg
 from ..base.types import Readout
+from .calls import Call, Value
 from .folding import Folding
 from .neuron import CannotImport
-from .recording import Call, Value
 
 GATHERS = frozenset(
     (

@@ -7,6 +7,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from .calls import Value
 from .layer import Layer, Shape, Use, handles
 from .neuron import CannotImport
 from .parts import (
@@ -21,7 +22,6 @@ from .parts import (
     TransposedPart,
     UpsamplePart,
 )
-from .recording import Value
 
 PASSED = Layer(None)
 """Values pass unchanged."""

@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from ..base.errors import InputError, Refusal, arg, refuse
 from .assembling import Asked, Assembled, assembled
 from .building import Builder
-from .folding import Folding, Sample
+from .calls import Recording
+from .folding import Folding
 from .neuron import CannotImport, Neuron, hidden_in, rest, translator_of
 from .of_sinabs import steps_of_merged
 from .prepared import is_leaf, of_the_user
 from .reads import faults_of_reads
-from .recording import Recorder, Recording
+from .recording import Recorder
+from .sample import Sample
 
 MOST_VALUES = 2**26
 """Numbers of one recording: 256 MiB."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
+from .calls import Call, Value
 from .neuron import CannotImport
-from .recording import Call, Value
 
 ADDITIONS = ("add", "__add__", "__radd__", "__iadd__", "add_")
 RELATIVE, ABSOLUTE = 1e-4, 1e-5

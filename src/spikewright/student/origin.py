@@ -14,11 +14,12 @@ from ..importing import tools
 from ..importing.answer import misread, values_of
 from ..importing.assembling import GRADED, Asked
 from ..importing.examples import examples
-from ..importing.folding import Folding, part_of
+from ..importing.folding import Folding
 from ..importing.network import Found, found_in
 from ..importing.neuron import rest
 from ..importing.parts import NeuronPart
 from ..importing.prepared import OwnCodeRaises, of_the_user, prepared
+from ..importing.sample import part_of
 from .finite import not_finite
 from .neurons import check_neuron
 from .proof import Proof, compared

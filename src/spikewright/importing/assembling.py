@@ -100,8 +100,15 @@ def assembled(fold: Folding, asked: Asked, called: str) -> Assembled:
         choice.population,
         series,
         _answer(fold, choice, asked),
-        (*choice.remarks, *remarks),
+        (*choice.remarks, *remarks, *_caveats(fold, builder)),
     )
+
+
+def _caveats(fold: Folding, builder: Builder) -> list[str]:
+    """Where the network may compute something else than the student on other samples than those that are compared."""
+    layers = dict.fromkeys(layer for layer in builder.layers.values() if layer in fold.neurons)
+    told = [(layer, fold.neurons[layer].caveat) for layer in layers]
+    return [f"{layer}: {caveat} (no sample that is compared shows a difference)" for layer, caveat in told if caveat]
 
 
 def _answer(fold: Folding, choice: Choice, asked: Asked) -> Answer:

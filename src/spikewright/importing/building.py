@@ -97,8 +97,10 @@ class Builder:
         before, self._current = self._current, layer
         self.above.setdefault(layer, set())
         try:
-            steps = calls[:1] if neuron.over_time else calls
-            numbers = [folding.number(call.sources[0], call.index, bool(neuron.over_time)) for call in steps]
+            if neuron.over_time:
+                numbers = [folding.number(calls[0].sources[0], step, True) for step in range(folding.steps)]
+            else:
+                numbers = [folding.number(call.sources[0], call.index) for call in calls]
             other = next((step for step, number in enumerate(numbers) if number != numbers[0]), None)
             if other is not None:
                 self.faults.append(f"{layer}: {self._difference(numbers[0], numbers[other], other)}")

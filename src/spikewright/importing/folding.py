@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from torch import Tensor
@@ -183,7 +183,17 @@ class Folding:
         return all(self._enters(source) for source in moving)
 
     def _entry(self, value: Value, step: int, timed: bool) -> int:
-        sample, found = self.sample, value.tensor
+        if (known := self._known.get((id(value), -1, timed))) is not None:
+            return known  # all of its steps have entered
+        found = value.tensor
+        if (
+            timed
+            and self.sample.time_axis is None
+            and not self.sample.order
+            and _is_repeated(found, self.sample, self.steps)
+        ):
+            self.sample = replace(self.sample, order="T")
+        sample = self.sample
         steps = range(self.steps) if timed else (step,)
         parts = {number: part_of(found, number, sample, self.steps) if timed else found for number in steps}
         kind: Entering = "coded"
@@ -196,7 +206,10 @@ class Folding:
         if kind == "coded":
             self.coded |= dict.fromkeys(parts, value)
             self.codes = tuple(dict.fromkeys((*self.codes, *_operations(value))))
-        return self._at(("entry", kind, shape), Node(None, (), shape))
+        number = self._at(("entry", kind, shape), Node(None, (), shape))
+        if timed:
+            self._known[id(value), -1, True] = number
+        return number
 
     def shape_of(self, value: Value, timed: bool) -> Shape:
         """The shape of one sample in one step."""
@@ -251,6 +264,11 @@ def _frame(call: Call, folding: Folding) -> str:
         return repr(tree)
 
     return told((call.args, call.kwargs))
+
+
+def _is_repeated(values: Tensor, sample: Sample, steps: int) -> bool:
+    """Whether values are the samples, all of them once for each step, along one axis."""
+    return len(values) == steps * sample.batch and all(same(part, sample.tensor) for part in values.chunk(steps))
 
 
 def _operations(value: Value) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ class Sample:
         batch: B.
         time_axis: of the timesteps, None for samples without.
         merged: T, where samples and timesteps are one axis, ``(B * T, ...)``; 0 elsewhere.
+        order: which of both comes first where the network itself makes one axis of them; where it is not known, that of
+            the sample.
     """
 
     tensor: Tensor
@@ -27,6 +30,7 @@ class Sample:
     batch: int
     time_axis: int | None = None
     merged: int = 0
+    order: Literal["", "T", "B"] = ""
 
     def step(self, number: int) -> Tensor:
         """What enters in one step, ``(B, ...)``."""
@@ -48,7 +52,7 @@ def part_of(values: Tensor, step: int, sample: Sample, steps: int) -> Tensor:
     if values.shape[:2] == (sample.batch, steps):
         return values[:, step]
     if values.shape[:1] == (steps * sample.batch,):
-        first = sample.time_axis == 0
+        first = sample.order == "T" or (sample.order == "" and sample.time_axis == 0)
         shape = (steps, sample.batch) if first else (sample.batch, steps)
         return values.reshape(*shape, *values.shape[1:]).select(0 if first else 1, step)
     return values[0] if values.shape[:2] == (1, sample.batch) else values

@@ -19,7 +19,7 @@ def state_faults(name: str, calls: list[Call], neuron: Neuron) -> Iterator[str]:
     Args:
         calls: of the layer, in order.
     """
-    for call in calls if neuron.states and not neuron.over_time else ():
+    for call in calls if neuron.states else ():
         arguments = arguments_of(call)
         for place in neuron.states:
             given = list(values_in(arguments[place])) if place < len(arguments) else []

@@ -15,7 +15,7 @@ from ..importing.answer import misread, values_of
 from ..importing.assembling import GRADED, Asked
 from ..importing.examples import examples
 from ..importing.folding import Folding
-from ..importing.network import Found, found_in
+from ..importing.network import Found, WrongForm, found_in
 from ..importing.neuron import rest
 from ..importing.parts import NeuronPart
 from ..importing.prepared import OwnCodeRaises, of_the_user, prepared
@@ -159,7 +159,7 @@ def _in_some_form(network: nn.Module, asked: Asked, called: str) -> Found:
                 )
             )
     if refused:
-        raise min(reversed(refused), key=lambda each: len(each.faults))
+        raise min(reversed(refused), key=lambda each: (isinstance(each, WrongForm), len(each.faults)))
     assert raised is not None
     if asked.timesteps is None:
         told = f"where its input has an axis of timesteps, say how many there are: {arg('timesteps', 25)}"

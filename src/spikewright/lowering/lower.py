@@ -16,13 +16,15 @@ from ..chip.registers import Grid, Peaks, grid_for, trained_grid
 from ..data.dataset import Dataset
 from ..data.for_network import ForNetwork
 from ..data.input_rule import InputRule
-from ..data.load import load
+from ..data.load import DATASETS, load
 from ..data.output_rule import CLASSES, OutputRule
 from ..data.split import Split
+from ..data.unlabelled import samples_for
 from ..graph.nir_io import read_graph
 from ..graph.time_step import NOTHING_SAID, Convention, Reading, read_as
 from ..graph.wiring import RESET_KEY, wire
 from ..profile.profile import HardwareProfile, load_profile
+from ..sources.arrays import lacks_labels
 from . import rules
 from .absurd import absurdities
 from .chip_rules import check_chip
@@ -88,8 +90,7 @@ def lower(
     target = load_profile(profile)
     input_rule, meaning = rules_of(graph.metadata)
     if isinstance(calibrate, str | Path):
-        takes = takes_of(graph, timesteps, encoding)
-        calibrate = load(calibrate, timesteps=graph.metadata.get("timesteps", timesteps), network=takes)
+        calibrate = calibration_data(calibrate, graph, timesteps, encoding)
     measuring = _measuring(calibrate, graph, calibrate_samples, quantile, margin)
     given = {"timesteps": timesteps, "encoding": encoding, "input_bits": input_bits}
     draft = drafted(graph, target, given, Convention(dt_s, producer, reset))
@@ -131,6 +132,30 @@ def _measuring(
     idle = [name for name, value in given.items() if value is not None]
     refuse("lower", [f"{arg(name)}: is for scales measured on data; give {arg('calibrate')} too" for name in idle])
     return data
+
+
+def calibration_data(
+    name: str | Path,
+    graph: nir.NIRGraph,
+    timesteps: int | None = None,
+    encoding: str | None = None,
+    data_dir: Path | None = None,
+) -> Dataset | Split:
+    """Data to measure a graph on: of a data set, or of an ``.npz`` or ``.npy`` file of samples, which needs no labels.
+
+    Args:
+        timesteps, encoding: as in :func:`lower`.
+        data_dir: folder of a data set that has a name.
+
+    Raises:
+        InputError: data that do not fit the graph.
+    """
+    takes = takes_of(graph, timesteps, encoding)
+    if name not in DATASETS and lacks_labels(Path(name)):
+        wiring = wire(graph)
+        shape = (*wiring.shapes[wiring.input][1], 1, 1)[: max(3, len(wiring.shapes[wiring.input][1]))]
+        return samples_for(name, takes, shape)
+    return load(name, data_dir, graph.metadata.get("timesteps", timesteps), network=takes)
 
 
 def takes_of(graph: nir.NIRGraph, timesteps: int | None = None, encoding: str | None = None) -> ForNetwork:

@@ -7,6 +7,7 @@ estimator counts is this object.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -319,6 +320,9 @@ def _faults(chip: ChipNetwork) -> Iterator[str]:
         yield from _register_faults(population)
     for connection in chip.connections:
         yield from _connection_faults(connection, chip.by_name)
+    for name, count in Counter(connection.name for connection in chip.connections).items():
+        if count > 1:
+            yield f"connection {name}: is there {count} times; add the weights up into one connection"
     yield from _order_faults(chip, names)
 
 

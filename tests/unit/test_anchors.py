@@ -267,7 +267,7 @@ def marks(figure):
 def test_marks_tell_what_is_comparable(own):
     """The activity does not know its data in Python, so nothing is comparable; a table that knows it differs."""
     report = sw.report(counts(), network(), "loihi1-davies", anchors=own)
-    unlike = marks(sw.plot.anchors(report))["published, not comparable: see the table"]
+    unlike = marks(sw.plot.anchors(report))["published, not comparable"]
     assert unlike[0] == "white"
     assert unlike[1] == pytest.approx([(2e-9, 0.9), (3e-6, 0.8), (4e-3, 0.7)])
     known = replace(report, provenance=replace(report.provenance, activity={"data": "digits"}))
@@ -275,7 +275,7 @@ def test_marks_tell_what_is_comparable(own):
     face, places = found["published, comparable"]
     assert face != "white"
     assert places == pytest.approx([(2e-9, 0.9)])
-    assert len(found["published, not comparable: see the table"][1]) == 2
+    assert len(found["published, not comparable"][1]) == 2
     assert {"published, accuracy alone", "published, energy alone", "this network: modelled, dynamic"} <= found.keys()
 
 
@@ -308,6 +308,11 @@ def test_a_sweep_shows_them_in_table_page_and_plot(own):
     assert "published, comparable" in marks(sweep_plot(result))
     assert marks(sw.plot.pareto(without, own)).keys() == marks(sweep_plot(result)).keys()
     assert len(renderable(result).renderables) > len(renderable(without).renderables)
+    view = sw.show(result)._repr_html_()
+    assert "Published: " in view
+    assert "alike 2 nJ and 90.00%, comparable" in view
+    assert "Comparable with it is a measured dynamic energy" in view
+    assert "Published" not in sw.show(without)._repr_html_()
     low, high = sweep_plot(result).axes[0].get_xlim()
     assert low < 1e-12
     assert high > 4e-3

@@ -145,7 +145,7 @@ def anchor_marks(axes: Any, beside: AnchorTable) -> list[Named]:
             _line(axes, point.name, energy=point.energy.joules)
         else:
             named[not beside.differences(point)].append((point.name, point.energy.joules, point.accuracy))
-    for alike, words in ((True, "published, comparable"), (False, "published, not comparable: see the table")):
+    for alike, words in ((True, "published, comparable"), (False, "published, not comparable")):
         if named[alike]:
             _, energies, accuracies = zip(*named[alike], strict=True)
             axes.plot(

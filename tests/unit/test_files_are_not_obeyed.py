@@ -290,7 +290,7 @@ TRAPS: Mapping[str, Traps] = {
     **dict.fromkeys(
         ("activity", "agreement", "times", "record", "failed", "teachers", "settings", "begun", "holder"), in_json
     ),
-    **dict.fromkeys(("profile", "machine", "preset"), in_toml),
+    **dict.fromkeys(("profile", "machine", "anchors", "preset"), in_toml),
     "onnx": in_onnx,
     "safetensors": in_safetensors,
     **dict.fromkeys(("npz", "npy", "event-npy", "event-npz", "many-npz"), in_arrays),

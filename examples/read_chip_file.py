@@ -16,11 +16,16 @@ def read(path):
     """The network of a chip file: a dictionary; and by index the biases of populations, the weights of connections."""
     with h5py.File(path, "r") as file:
         assert file.attrs["format"] == "spikewright chip network"
-        assert file.attrs["format_version"] == 1
+        assert file.attrs["format_version"] in (1, 2)
         network = json.loads(bytes(file["network"][()]))
         biases = {int(index): file[f"bias/{index}"][()].astype(np.int64) for index in file["bias"]}
-        weights = {int(index): file[f"weight/{index}"][()].astype(np.int64) for index in file["weight"]}
+        weights = {int(index): wide(file[f"weight/{index}"]) for index in file["weight"]}
     return network, biases, weights
+
+
+def wide(stored):
+    """Weights as int64: the numbers that are stored, most in eight bits, times their factor; version 1 has none."""
+    return stored[()].astype(np.int64) * int(stored.attrs.get("factor", 1))
 
 
 def delivered(connection, weight, spikes, shape):

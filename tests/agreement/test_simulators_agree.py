@@ -11,7 +11,7 @@ from _pytest.mark.structures import ParameterSet
 
 from spikewright.base.errors import InputError
 from spikewright.base.types import IntArray
-from spikewright.chip.network import ChipNetwork
+from spikewright.chip.network import ChipNetwork, Connection, ConvGeometry, Neuron, Population
 from spikewright.exchange.netx import netx_faults
 from spikewright.simulation import integer
 from spikewright.simulation.backends import BACKENDS, backend
@@ -108,3 +108,32 @@ def test_the_overflowing_kind_does_overflow(drawn: Draw) -> None:
     tallies = integer.run(chip, drive).tallies
     assert tallies["wrapping"].overflows.wraps > 0
     assert tallies["wrapping"].overflows.clips > 0
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize(("ends", "step"), [((-256, 254), 2), ((-128, 127), 1), ((0, 255), 1)])
+def test_lava_agrees_on_weights_at_their_ends(lava: None, ends: tuple[int, int], step: int) -> None:
+    """Weights that are held in eight bits, half of them the smallest and the largest that these hold."""
+    random = np.random.default_rng(8)
+
+    def weights(*shape: int) -> IntArray:
+        inner = random.integers(ends[0] // step, ends[1] // step + 1, shape) * step
+        return np.where(random.random(shape) < 0.5, random.choice(ends, shape), inner)
+
+    hidden = Neuron(4095, 900, 500, random.integers(-20, 30, (3, 4, 4)))
+    last = Neuron(4095, 100, 131071, np.zeros(5, np.int64), fires=False)
+    populations = (
+        Population("input", (2, 6, 6), "input", None),
+        Population("hidden", (3, 4, 4), "hidden", hidden),
+        Population("readout", (5,), "readout", last),
+    )
+    connections = (
+        Connection("input", "hidden", weights(3, 2, 3, 3), conv=ConvGeometry()),
+        Connection("hidden", "readout", weights(5, 48)),
+    )
+    chip = ChipNetwork(populations, connections, 5, "events", "membrane", "none", "")
+    assert [(each.packed.values.itemsize, each.packed.factor) for each in connections] == [(1, step)] * 2
+    drive = random.integers(0, 2, (5, 3, 2, 6, 6))
+    ours = integer.run(chip, drive, record_states=True)
+    assert is_worth_comparing(chip, ours)
+    assert_same(chip, ours, backend("lava")(chip, drive, record_states=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -108,6 +109,14 @@ def test_weights_of_a_checkpoint_in_half_precision_are_taken(
         (["{net}:build", "--input-shape", "1,8,8", "-T", "9"], "runs 8 steps, and --timesteps 9 are asked for"),
         (["{net}:built", "--input-shape", "1,8,8"], "has no function 'built'; did you mean 'build'?"),
         (["{net}:broken", "--input-shape", "1,8,8"], "raises RuntimeError in line 29: no such thing"),
+        (
+            ["{net}:build", "--input-shape", "1,9,9", "--data", "digits"],
+            "--input-shape: says that samples have shape (1, 9, 9), and those of --data digits have (1, 8, 8)",
+        ),
+        (
+            ["{net}:build", "--input-shape", "1,8,8", "--data", "{vectors}"],
+            "--input-shape: says that samples have shape (1, 8, 8), and those of --data",
+        ),
         (["{net}:pooled", "--input-shape", "1,8,8"], "3: is an Alpha neuron"),
         (["w.pt", "--input-shape", "1,8,8"], "names no function; code that a file of weights names is not run"),
     ],
@@ -116,7 +125,11 @@ def test_what_cannot_be_imported_is_refused_in_a_sentence(
     words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "net.py").write_text(NET)
-    full = [word.replace("{net}", str(tmp_path / "net.py")) for word in words]
+    np.savez(tmp_path / "vectors.npz", x=np.zeros((30, 50), np.float32), y=np.arange(30) % 10)
+    files = {"{net}": tmp_path / "net.py", "{vectors}": tmp_path / "vectors.npz"}
+    full = words
+    for name, path in files.items():
+        full = [word.replace(name, str(path)) for word in full]
     assert cli.main(["import", *full, "-o", str(tmp_path / "s.pt")]) == 2
     error = capsys.readouterr().err
     assert said in error and not (tmp_path / "s.pt").exists(), error

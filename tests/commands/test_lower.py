@@ -11,9 +11,14 @@ import numpy as np
 import pytest
 
 from spikewright.base.artefacts import sha256_of
+from spikewright.base.errors import InputError
 from spikewright.chip.chip_file import load_chip
 from spikewright.commands.cli import main
-from spikewright.graph.nir_io import write_graph
+from spikewright.graph.nir_io import read_graph, write_graph
+from spikewright.lowering.lower import lower
+from spikewright.lowering.peaks import Measuring
+from spikewright.lowering.quantize import CALIBRATION
+from spikewright.profile.profile import load_profile
 
 
 def network(hidden: int = 3, metadata: dict[str, object] | None = None) -> nir.NIRGraph:
@@ -229,3 +234,36 @@ def test_data_of_another_shape_name_the_encoding_that_they_need(
     np.savez(data, x=np.ones(shape, np.float32), y=np.arange(6) % 2)
     assert main(["lower", str(foreign), "-T", "9", *encoding, "--calibrate", str(data)]) == 2
     assert capsys.readouterr().err.splitlines()[-1].endswith(hint)
+
+
+@pytest.mark.parametrize("ending", ["npz", "npy"])
+def test_scales_are_measured_on_samples_without_labels(long: Path, tmp_path: Path, ending: str) -> None:
+    with np.load(tmp_path / "data.npz") as file:
+        x = file["x"]
+    alone = tmp_path / f"alone.{ending}"
+    np.savez(alone, x=x) if ending == "npz" else np.save(alone, x[:, :, :, 0, 0])
+    assert main(["lower", str(long), "-o", str(tmp_path / "chip.h5"), "--calibrate", str(alone)]) == 0
+    chip, graph = load_chip(tmp_path / "chip.h5"), read_graph(long)
+    expected = lower(graph, load_profile("loihi2-assumed"), calibrate=Measuring(x))
+    assert chip.provenance[CALIBRATION] == expected.provenance[CALIBRATION]
+    assert np.array_equal(chip.connections[0].weight, expected.connections[0].weight)
+
+
+def test_images_without_labels_are_measured_as_they_enter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nodes = {
+        "input": nir.Input(np.array([1, 2, 3])),
+        "flat": nir.Flatten({"input": np.array([1, 2, 3])}, 0, -1),
+        "fc": nir.Linear(np.linspace(-1, 1, 12, dtype=np.float32).reshape(2, 6)),
+        "out": nir.I(r=np.full(2, 1e4, np.float32)),
+        "output": nir.Output(np.array([2])),
+    }
+    metadata = {"dt_s": 1e-4, "reset": "zero", "encoding": "direct", "timesteps": 5, "input_bits": 6}
+    graph = nir.NIRGraph(nodes, list(pairwise(nodes)), metadata=metadata, type_check=False)
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 2, 3)).astype(np.uint8)
+    np.save(tmp_path / "x.npy", pixels)
+    chip = lower(graph, load_profile("loihi2-assumed"), calibrate=str(tmp_path / "x.npy"))
+    expected = lower(graph, load_profile("loihi2-assumed"), calibrate=Measuring(pixels[:, None] / np.float32(255)))
+    assert chip.provenance[CALIBRATION] == expected.provenance[CALIBRATION]
+    np.save(tmp_path / "x.npy", pixels[:, :, :2])
+    with pytest.raises(InputError, match=r"x\.npy: its samples have shape \(2, 2\), and the network takes \(1, 2, 3\)"):
+        lower(graph, load_profile("loihi2-assumed"), calibrate=str(tmp_path / "x.npy"))

@@ -23,6 +23,9 @@ Source
 Yu et al. 2025, arXiv 2501.15925; equation and weights of the released code
 (Intelli-Chip-Lab/snn_temporal_decoupling_distillation)
 
+How it differs from the published form
+in nothing from the code; the figure of the paper has ensemble=all
+
 Options
 option        default   what it is
 ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -49,7 +52,8 @@ def test_without_options_there_is_no_table_of_them(capsys: pytest.CaptureFixture
     assert said(capsys, "none") == (
         "none: labels only\n--method none\nneeds labels only; confidence high; also for values\n\n"
         "Equation\nL = CE(z, y);  values: L = l(z, y), l the squared or the Huber error\n\n"
-        "Source\ncontrol without distillation\n"
+        "Source\ncontrol without distillation\n\n"
+        "How it differs from the published form\nnothing was published: it is the control\n"
     )
 
 

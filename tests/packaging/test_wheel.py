@@ -36,6 +36,7 @@ def test_a_wheel_holds_the_package_and_the_files_that_users_edit(wheel: Path, ro
         for path in (root / "hardware_profiles").rglob("*.toml")
     }
     assert "spikewright/_data/hardware_profiles/teachers/edge-gpu.toml" in profiles
+    assert "spikewright/_data/hardware_profiles/anchors/mnist.toml" in profiles
     presets = {f"spikewright/_data/presets/{path.name}" for path in (root / "train" / "presets").glob("*.toml")}
     sources = {
         path.relative_to(root / "src").as_posix()

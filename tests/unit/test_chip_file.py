@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -67,6 +68,56 @@ def test_a_chip_network_survives_its_file(chip: ChipNetwork, tmp_path: Path) -> 
         assert other.weight.dtype == np.int64
 
 
+WEIGHTS = [
+    ([-128, 0, 127], "int8", 1),
+    ([0, 255, 3], "uint8", 1),
+    ([-256, 254, 2], "int8", 2),
+    ([-255, 0, -3], "uint8", -1),
+    ([-256, -2, 0], "int8", 2),
+    ([-256, -3, 0], "int16", 1),
+    ([-255, 255, 2], "int16", 1),
+    ([-129, 127, 0], "int16", 1),
+    ([0, 0, 0], "int8", 1),
+]
+"""Weights, and how they lie in memory and in the file."""
+
+
+@pytest.mark.parametrize(("weights", "kind", "factor"), WEIGHTS)
+def test_weights_take_a_byte_each_where_they_can(
+    weights: list[int], kind: str, factor: int, chip: ChipNetwork, tmp_path: Path
+) -> None:
+    whole = np.resize(np.array(weights), (2, 48))
+    made = replace(chip, connections=(chip.connections[0], replace(chip.connections[1], weight=whole)))
+    save_chip(made, tmp_path / "chip.h5")
+    with h5py.File(tmp_path / "chip.h5") as file:
+        stored = file["weight/1"]
+        assert (stored.dtype, stored.attrs["factor"]) == (np.dtype(kind), factor)
+        np.testing.assert_array_equal(stored[()].astype(np.int64) * factor, whole)
+    for each in (made, load_chip(tmp_path / "chip.h5")):
+        assert (each.connections[1].packed.values.dtype, each.connections[1].packed.factor) == (np.dtype(kind), factor)
+        assert each.connections[1].weight.dtype == np.int64
+        np.testing.assert_array_equal(each.connections[1].weight, whole)
+
+
+@pytest.mark.parametrize(("weights", "kind", "factor"), WEIGHTS)
+def test_files_of_version_1_are_read(
+    weights: list[int], kind: str, factor: int, chip: ChipNetwork, tmp_path: Path
+) -> None:
+    whole = np.resize(np.array(weights), (2, 48))
+    made = replace(chip, connections=(chip.connections[0], replace(chip.connections[1], weight=whole)))
+    save_chip(made, tmp_path / "new.h5")
+    save_chip(made, tmp_path / "old.h5")
+    with h5py.File(tmp_path / "old.h5", "a") as file:
+        file.attrs["format_version"] = 1
+        for index, connection in enumerate(made.connections):
+            del file[f"weight/{index}"]
+            file[f"weight/{index}"] = connection.weight.astype("<i2")
+    read = load_chip(tmp_path / "old.h5")
+    assert (read.connections[1].packed.values.dtype, read.connections[1].packed.factor) == (np.dtype(kind), factor)
+    save_chip(read, tmp_path / "again.h5")
+    assert (tmp_path / "again.h5").read_bytes() == (tmp_path / "new.h5").read_bytes()
+
+
 def test_the_same_network_gives_the_same_bytes(chip: ChipNetwork, tmp_path: Path) -> None:
     save_chip(chip, tmp_path / "one.h5")
     save_chip(chip, tmp_path / "two.h5")
@@ -112,10 +163,10 @@ def test_a_later_version_is_refused(chip: ChipNetwork, tmp_path: Path) -> None:
     path = tmp_path / "chip.h5"
     save_chip(chip, path)
     with h5py.File(path, "a") as file:
-        file.attrs["format_version"] = 2
+        file.attrs["format_version"] = 3
     assert _message(path) == (
-        f"{path}: has format version 2; this spikewright reads 1: lower the graph again or use the spikewright that "
-        "wrote it"
+        f"{path}: has format version 3; this spikewright reads 1 and 2: lower the graph again or use the spikewright "
+        "that wrote it"
     )
 
 
@@ -135,7 +186,7 @@ def test_a_link_out_of_the_file_is_not_followed(chip: ChipNetwork, tmp_path: Pat
     with h5py.File(path, "a") as file:
         del file["weight/1"]
         file["weight/1"] = h5py.ExternalLink("other.h5", "weight/1")
-    assert "weight/1 is missing or is not an int16 array" in _message(path)
+    assert "weight/1 is missing or is not an int8 or uint8 or int16 array" in _message(path)
 
 
 @pytest.mark.parametrize(

@@ -254,3 +254,11 @@ def test_only_events_come_in_frames_of_their_own(encoding: Encoding) -> None:
     chip = network(*PLAIN, connections=WIRED)
     assert replace(chip, encoding="events").takes.frames == (chip.timesteps, *chip.input.shape)
     assert replace(chip, encoding=encoding).takes.frames is None
+
+
+def test_two_connections_with_the_same_ends_are_one_too_many() -> None:
+    """Simulators know weights by their connection's name, and would take the first for both."""
+    twice = dense("in", "out", 3, 2), dense("in", "out", 3, 2, value=2)
+    assert faults(*PLAIN, connections=twice) == [
+        "connection in->out: is there 2 times; add the weights up into one connection"
+    ]

@@ -157,6 +157,8 @@ def test_wrong_options_from_python_are_refused_all_at_once():
 def test_every_method_says_what_it_is(name):
     method = {**METHODS, **REGULARIZERS}[name]
     assert method.title and "L" in method.equation and method.source and method.confidence in ("high", "medium", "low")
+    assert method.differs
+    assert "\n" not in method.differs
 
 
 def test_a_fixed_price_for_spikes_by_hand():

@@ -259,6 +259,17 @@ def test_every_term_by_hand(readout, labels, weights, mix, estimator):
     )
 
 
+def test_the_absolute_value_differs_where_the_unbiased_estimator_is_negative():
+    """By hand 1 - |CKA| step by step; at least one of the two steps is negative here."""
+    alike = [by_hand(a, b, True) for a, b in zip(SOURCE_MEMBRANES, OWN_MEMBRANES, strict=True)]
+    assert min(alike) < 0
+    for magnitude, unlike in (("signed", [1 - a for a in alike]), ("absolute", [1 - abs(a) for a in alike])):
+        given, _ = batch_of(f"magnitude={magnitude}")
+        share = [sigmoid(c) for c in C_T]
+        found = cross_kd(f"weights=learnt,magnitude={magnitude}").terms(given)["alignment"].item()
+        assert found == pytest.approx(0.5 * mean(s * u for s, u in zip(share, unlike, strict=True)), rel=1e-4)
+
+
 def test_the_teacher_speaks_first_and_falls_silent():
     phases = [cross_kd().teaching(progress) for progress in (0.0, 0.3, 0.4, 0.5, 1.0)]
     assert phases == pytest.approx([1, sigmoid(5), 0.5, sigmoid(-5), 0], abs=1e-6)

@@ -9,7 +9,7 @@ from torch import nn, tensor
 from spikewright.base.errors import InputError
 from spikewright.distillation.base import BatchOutputs, NetworkShapes
 from spikewright.distillation.features import to_unit
-from spikewright.distillation.kdsnn import Blur
+from spikewright.distillation.kdsnn import Blur, BlurredKD
 from spikewright.distillation.methods import METHODS, parse_spec
 from spikewright.distillation.regularizers import ActivationRegularization, SpikeCountPenalty
 from spikewright.student.student import StudentOutput
@@ -217,15 +217,45 @@ def test_the_blur_takes_its_share_and_is_drawn_anew(blurred, together):
     assert not torch.equal(first[0], first[1])
 
 
-def test_the_range_that_features_are_clipped_to_is_a_constant():
-    """Else a student met its target by firing less: here the largest rate is what it should be, and stays so."""
-    spikes = tensor([[0.5, 1.0]]).expand(2, 2, 2)[..., None, None].clone().requires_grad_()
+def test_the_range_that_features_are_clipped_to_has_a_gradient():
+    """Rates ((0.5, 1), (0.5, 0.5)) have the maximum m = 1, so the targets are (0.25 m, m), and the error is a quarter
+    of the sum of (r - f)^2. By m it is (2 x 0.25 x -0.25 + 2 x 0.25 x -0.25 + 2 x -0.5 x -1) / 4 = 0.1875.
+    """
+    spikes = tensor([[0.5, 1.0], [0.5, 0.5]]).expand(2, 2, 2)[..., None, None].clone().requires_grad_()
     values = {"stage1": tensor([[2.0, 8.0]]).expand(2, 2)[..., None, None]}
     method, batch_of = shown("bkd:alpha=1,ratio=0,clip=true", spikes={"lif1": spikes}, values=values)
     restoring(batch_of)
     method.terms(batch_of)["features"].backward()
-    # The targets are 0.25 and 1; d/dS of mean over 4 of (r - f)^2 with r the mean of two steps.
-    assert spikes.grad[0, 0].flatten().tolist() == pytest.approx([2 * 0.25 / 4 / 2, 0.0])
+    first, second = spikes.grad[0].flatten(1).tolist()  # of one of the two steps, whose mean is the rate
+    assert first == pytest.approx([2 * 0.25 / 4 / 2, 0.1875 / 2])
+    assert second == pytest.approx([2 * 0.25 / 4 / 2, 2 * -0.5 / 4 / 2])
+
+
+def test_features_are_clipped_to_the_aligned_rates():
+    """Rates (0.5, 1) become (0.5, 0.75, 2), so values (1, 2, 4) are halved, and the second alone is off, by 0.25."""
+    spikes = tensor([[0.5, 1.0]]).expand(2, 2, 2)[..., None, None]
+    values = {"stage1": tensor([[1.0, 2.0, 4.0]]).expand(2, 3)[..., None, None]}
+    method, batch_of = shown("bkd:alpha=1,ratio=0,clip=true", spikes={"lif1": spikes}, values=values)
+    restoring(batch_of, align=[[1.0, 0.0], [0.5, 0.5], [0.0, 2.0]])
+    assert method.terms(batch_of)["features"].item() == pytest.approx(0.25**2 / 3)
+
+
+def test_what_is_blurred_away_clips_as_well():
+    """The maximum is that before the blur: with all blurred away the error is that of the scaled values alone."""
+    spikes = tensor([[0.5, 1.0]]).expand(2, 2, 2)[..., None, None]
+    values = {"stage1": tensor([[2.0, 8.0]]).expand(2, 2)[..., None, None]}
+    method, batch_of = shown("bkd:alpha=1,ratio=0.9999999,clip=true", spikes={"lif1": spikes}, values=values)
+    restoring(batch_of)
+    assert method.terms(batch_of)["features"].item() == pytest.approx((0.25**2 + 1) / 2)
+
+
+def test_the_sum_of_the_code_is_the_mean_with_the_weight_that_its_text_says():
+    """0.002 times the sum of a sample is 0.002 C H W times the mean: 12.5 for maps of 128 x 7 x 7."""
+    assert 0.002 * 128 * 7 * 7 == pytest.approx(12.5, abs=0.05)
+    assert BlurredKD().alpha / (0.002 * 128 * 7 * 7) == pytest.approx(0.4, abs=0.005)
+    by_sum = terms_of("bkd:ratio=0,reduction=sum,alpha=0.002")["features"]
+    by_mean = terms_of(f"bkd:ratio=0,alpha={0.002 * len(flat(VALUES)) / 2}")["features"]
+    assert by_sum == pytest.approx(by_mean, rel=1e-5)
 
 
 def test_features_below_one_are_clipped_to_the_rates_too():

@@ -19,7 +19,7 @@ STEPS = [
 TEACHER = [[2.0, 0.0, -1.0], [0.0, 3.0, 1.0]]
 LABELS = [0, 1]
 CASES = [(t, b) for t in range(3) for b in range(2)]
-OURS = ("kdsnn", "tser", "twd", "seal-kd", "hta-kl", "nld", "strong2weak")
+OURS = ("kdsnn", "tser", "twd", "seal-kd", "hta-kl", "cist", "nld", "strong2weak")
 WITH_TEACHER = ("kd", "ht-kd", *(name for name in OURS if METHODS[name].needs_teacher()))
 
 
@@ -262,10 +262,10 @@ def equal_to_the_teacher(labels):
 
 
 @pytest.mark.parametrize("time", ["mean", "steps"])
-@pytest.mark.parametrize("name", ["kdsnn", "tser", "twd", "seal-kd", "hta-kl", "nld"])
+@pytest.mark.parametrize("name", ["kdsnn", "tser", "twd", "seal-kd", "hta-kl", "cist", "nld"])
 def test_a_student_that_equals_its_teacher_learns_nothing_from_it(name, time):
     steps, given = equal_to_the_teacher(LABELS)
-    options = {"nld": "noise=0", "hta-kl": f"time={time}"}.get(name, "")
+    options = {"nld": "noise=0", "hta-kl": f"time={time}", "cist": f"time={time}"}.get(name, "")
     terms = parse_spec("method", f"{name}:{options}", METHODS).terms(given)
     learnt = torch.stack([v for k, v in terms.items() if k not in ("cross_entropy", "entropy")]).sum()
     learnt.backward()

@@ -31,6 +31,7 @@ METHODS_HERE = [name for name, method in METHODS.items() if not method.needs & A
 FORMS = (
     *("kdsnn:form=feature", "kdsnn:form=both", "samd:map=mean", "samd-nld:form=probabilities,normalise=batch"),
     *("bkd:blur=pixels,clip=true,reduction=sum,alpha=0.002", "hdkd:project=conv,reduction=numel"),
+    "cist:time=steps,logits=centred,student=teacher,factor=none",
 )
 ON_MAPS = ("samd", "samd-nld", "bkd", "kdsnn:form", "hdkd")
 READOUTS = ("membrane", "count")

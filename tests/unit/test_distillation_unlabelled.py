@@ -74,6 +74,7 @@ STEP_CE = mean(ce(STEPS[t][b], LABELS[b]) for t in range(2) for b in KNOWN)
         ("ht-kd:alpha=0.6", 0.4 * MEAN_CE),
         ("kdsnn:alpha=0.6", 0.4 * MEAN_CE),
         ("hta-kl:alpha=0.6", 0.4 * MEAN_CE),
+        ("cist", MEAN_CE),
         ("nld:noise=0", MEAN_CE),
         ("tser:alpha=0.6", 0.4 * STEP_CE),
         ("twd", STEP_CE),
@@ -88,7 +89,7 @@ def test_labels_count_where_they_are(text, expected):
     assert all(math.isfinite(value) for value in nothing.values())
 
 
-@pytest.mark.parametrize("name", ["kd", "ht-kd", "kdsnn", "hta-kl", "nld:noise=0", "tser"])
+@pytest.mark.parametrize("name", ["kd", "ht-kd", "kdsnn", "hta-kl", "cist", "nld:noise=0", "tser"])
 def test_the_answers_of_the_teacher_count_for_every_sample(name):
     some, every = terms_of(name), terms_of(name, batch_of([0, 2, 1]))
     del some["cross_entropy"], every["cross_entropy"]

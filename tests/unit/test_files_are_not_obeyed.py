@@ -290,7 +290,7 @@ TRAPS: Mapping[str, Traps] = {
     **dict.fromkeys(
         ("activity", "agreement", "times", "record", "failed", "teachers", "settings", "begun", "holder"), in_json
     ),
-    **dict.fromkeys(("profile", "machine", "preset"), in_toml),
+    **dict.fromkeys(("profile", "machine", "anchors", "preset"), in_toml),
     "onnx": in_onnx,
     "safetensors": in_safetensors,
     **dict.fromkeys(("npz", "npy", "event-npy", "event-npz", "many-npz"), in_arrays),
@@ -361,8 +361,10 @@ OURS: Mapping[str, str] = {
     "exchange/lava_script.py": "whether a script is the one that would be written",
     "pages/card/sections.py": "a text in the metadata of a graph",
     "pages/paths.py": "whether a model card is ours",
+    "simulation/worker.py": "what the process whose worker it is has written",
+    "simulation/workers.py": "what its own workers have written",
     "simulation/lava": "files that the parent process has written",
-    "simulation/simulate.py": "writes",
+    "simulation/raster.py": "writes",
     "sources/array_file.py": "the rows of an array whose header was read",
     "student/student.py": "the student's file, through base/torch_file.py",
     "training/callbacks.py": "writes",

@@ -23,6 +23,7 @@ LENIENT = {"training.checkpoint._State", "training.times.EpochTimes", "training.
 ALONE = {
     "chip.activity.Counts",
     "chip.activity.Activity",
+    "chip.network.Connection",
     "chip.network.Population",
     "chip.network.ChipNetwork",
     "energy.events.Spot",
@@ -54,7 +55,7 @@ ALONE = {
     "training.teaching.Teaching",
 }
 """Further ones: they have parts with arrays, or are too large to be compared by chance."""
-ARRAY = re.compile(r"\b(ndarray|Tensor|IntArray|FloatArray|NDArray)\b(?!\])")
+ARRAY = re.compile(r"\b(ndarray|Tensor|IntArray|FloatArray|NDArray|Weights)\b(?!\])")
 
 
 def label(made: type) -> str:

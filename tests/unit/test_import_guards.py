@@ -190,3 +190,37 @@ def test_a_proof_on_many_samples_is_made_in_parts(monkeypatch: pytest.MonkeyPatc
     assert whole is not None and parted is not None
     assert len(list(parted.found.in_parts(torch.rand(32, 12)))) > 4
     assert whole.proof == parted.proof
+
+
+@pytest.mark.parametrize(
+    ("neurons", "said"),
+    [
+        (
+            snn.Leaky(beta=torch.linspace(0.5, 1.2, 16), **ZERO),
+            r"1: its beta is 1 \(5 of 16 values, the first at index 11; snnTorch takes larger values as 1",
+        ),
+        (
+            snn.Synaptic(alpha=torch.tensor([1.5] + [0.5] * 15), beta=0.9, reset_delay=False, **ZERO),
+            r"1: its alpha is 1 \(1 of 16 values, the first at index 0\), an infinite time constant",
+        ),
+        (
+            snn.Synaptic(alpha=0.5, beta=1.0, reset_delay=False, **ZERO),
+            r"1: its beta is 1 \(1 of 1 values, the first at index 0\), an infinite time constant",
+        ),
+    ],
+)
+def test_decays_of_one_that_no_chip_network_has_are_refused_where_they_are(neurons: nn.Module, said: str) -> None:
+    made = network()
+    made[1] = neurons
+    with pytest.raises(InputError, match=said):
+        imported(made)
+
+
+@pytest.mark.parametrize("beta", [1.0, 1.5, torch.ones(16), 0.0, torch.linspace(-0.2, 0.9, 16)])
+def test_decays_that_snntorch_takes_as_0_or_1_are_taken_so(beta: Any) -> None:
+    made = network()
+    made[1] = snn.Leaky(beta=beta, **ZERO)
+    student = imported(made)
+    found = next(each for each in student.network.modules() if isinstance(each, snn.Leaky)).beta
+    assert torch.equal(found.expand(16), torch.as_tensor(beta).clamp(0, 1).expand(16))
+    sw.to_nir(student)

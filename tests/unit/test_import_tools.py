@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import spikewright as sw
-from spikewright.base.errors import InputError
+from spikewright.base.errors import AnswerIsNo, InputError
 
 STEPS, BATCH = 6, 4
 
@@ -98,6 +98,78 @@ class TestSpikingJelly:
         with pytest.raises(InputError, match="say what these are"):
             sw.Student.from_module(network, events(5, BATCH, 1, 8, 8))
 
+    @pytest.mark.parametrize("form", ["repeated", "expanded", "stacked", "looped", "flattened", "sequence", "behind"])
+    def test_the_first_convolution_outside_the_loop(self, jelly: Any, form: str) -> None:  # noqa: C901  (one per form)
+        from spikingjelly.activation_based import functional, layer, neuron
+
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.first = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4))
+                self.lif1, self.pool = neuron.LIFNode(), layer.MaxPool2d(2)
+                self.conv, self.lif2 = layer.Conv2d(4, 4, 3, padding=1), neuron.LIFNode()
+                self.flat, self.fc, self.last = layer.Flatten(), layer.Linear(64, 10), neuron.LIFNode()
+                functional.set_step_mode(self, "s" if form == "looped" else "m")
+                if form == "behind":
+                    self.fc.step_mode = "s"
+
+            def rest(self, x: Tensor) -> Tensor:
+                return self.last(self.fc(self.flat(self.lif2(self.conv(self.pool(self.lif1(x)))))))
+
+            def looped(self, x: Tensor) -> Tensor:
+                current = self.first(x)
+                out = self.rest(current)
+                for _ in range(1, STEPS):
+                    out += self.rest(current)
+                return out / STEPS
+
+            def flattened(self, x: Tensor) -> Tensor:
+                current = self.first(x.unsqueeze(0).repeat(STEPS, 1, 1, 1, 1).flatten(0, 1))
+                return self.rest(current.view(STEPS, x.shape[0], *current.shape[1:])).mean(0)
+
+            def sequence(self, x: Tensor) -> Tensor:
+                repeated = x.unsqueeze(0).repeat(STEPS, 1, 1, 1, 1)
+                return self.rest(functional.seq_to_ann_forward(repeated, self.first)).mean(0)
+
+            def stacked(self, x: Tensor) -> Tensor:
+                return self.rest(torch.stack([self.first(x)] * STEPS)).mean(0)
+
+            def expanded(self, x: Tensor) -> Tensor:
+                return self.rest(self.first(x).unsqueeze(0).expand(STEPS, -1, -1, -1, -1)).mean(0)
+
+            def repeated(self, x: Tensor) -> Tensor:
+                return self.rest(self.first(x).unsqueeze(0).repeat(STEPS, 1, 1, 1, 1)).mean(0)
+
+            def behind(self, x: Tensor) -> Tensor:
+                spikes = self.lif1(self.first(x).unsqueeze(0).repeat(STEPS, 1, 1, 1, 1))
+                return self.fc(self.flat(self.lif2(self.conv(self.pool(spikes)))).mean(0))
+
+            def forward(self, x: Tensor) -> Tensor:
+                made: Tensor = getattr(self, form)(x)
+                return made
+
+        network, x = loud(Net()).eval(), (torch.rand(BATCH, 1, 8, 8) * 63).round() / 63
+        config = proven(student := sw.Student.from_module(network, input_shape=(1, 8, 8))).config
+        assert (config.timesteps, config.encoding) == (STEPS, "direct")
+        assert config.readout == ("membrane" if form == "behind" else "count")
+        functional.reset_net(network)
+        with torch.no_grad():
+            assert torch.allclose(student(x).scores / STEPS, network(x), atol=1e-5)
+
+    def test_a_layer_over_all_steps_in_two_places_is_refused(self, jelly: Any) -> None:
+        from spikingjelly.activation_based import neuron
+
+        class Twice(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.fc, self.lif = nn.Linear(20, 20), neuron.LIFNode(step_mode="m")
+
+            def forward(self, x: Tensor) -> Tensor:
+                return self.lif(self.fc(self.lif(self.fc(x.unsqueeze(0).repeat(STEPS, 1, 1)))))
+
+        with pytest.raises(InputError, match="lif: goes through all steps in one call and is called more than once"):
+            sw.Student.from_module(Twice(), torch.rand(BATCH, 20))
+
     def test_another_reset_is_refused(self, jelly: Any) -> None:
         from spikingjelly.activation_based import neuron
 
@@ -132,6 +204,46 @@ class TestSinabs:
         network = nn.Sequential(nn.Linear(20, 30), hidden, nn.Linear(30, 5), layers.ExpLeak(tau_mem=4.0))
         student = proven(sw.Student.from_module(loud(network, 8.0), events(BATCH, STEPS, 20), encoding="events"))
         assert (student.config.readout, student.config.timesteps) == ("membrane", STEPS)
+
+    @pytest.mark.parametrize("form", ["layers", "squeezed", "one sample", "repeated"])
+    def test_reshapes_of_the_users_own(self, layers: Any, form: str) -> None:
+        from sinabs.activation import SingleSpike
+
+        one = {"layers": None, "one sample": {"batch_size": 1}}.get(form, {"num_timesteps": STEPS})
+
+        def neurons() -> nn.Module:
+            return layers.IAF(spike_fn=SingleSpike) if one is None else layers.IAFSqueeze(spike_fn=SingleSpike, **one)
+
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.conv, self.lif1, self.pool = nn.Conv2d(1, 4, 3, bias=False), neurons(), nn.AvgPool2d(2)
+                self.fc, self.lif2 = nn.Linear(36, 5), neurons()
+
+            def forward(self, x: Tensor) -> Tensor:
+                batch = x.shape[0]
+                if form == "repeated":
+                    x = x.unsqueeze(1).repeat(1, STEPS, 1, 1, 1)
+                current = self.conv(x.reshape(batch * STEPS, 1, 8, 8))
+                if form == "layers":
+                    spikes = self.lif1(current.reshape(batch, STEPS, *current.shape[1:])).flatten(0, 1)
+                    return self.lif2(self.fc(self.pool(spikes).flatten(1)).reshape(batch, STEPS, -1)).sum(1)
+                last = self.lif2(self.fc(self.pool(self.lif1(current)).reshape(batch * STEPS, -1)))
+                return last.reshape(batch, STEPS, -1).sum(1)
+
+        network = loud(Net())
+        asked: dict[str, Any] = {} if form == "repeated" else {"timesteps": STEPS, "encoding": "events"}
+        config = proven(sw.Student.from_module(network, input_shape=(1, 8, 8), **asked)).config
+        assert (config.timesteps, config.encoding) == (STEPS, "direct" if form == "repeated" else "events")
+
+    def test_several_spikes_in_a_step_are_refused_where_there_are_and_said_where_not(self, layers: Any) -> None:
+        network = nn.Sequential(nn.Linear(20, 5), layers.LIF(tau_mem=5.0))
+        with pytest.raises(AnswerIsNo, match=r"1, step \d, .* 2 spikes in the network, 1 in the student, .*MultiSpike"):
+            sw.Student.from_module(loud(network, 40.0), events(BATCH, STEPS, 20), encoding="events")
+        student = sw.Student.from_module(loud(network, 0.15), events(BATCH, STEPS, 20), encoding="events")
+        assert proven(student, 5).origin is not None
+        remarks = " ".join(student.origin.remarks)
+        assert "1: a neuron that crosses its threshold several times in a step sends" in remarks
 
     def test_a_floor_of_the_membrane_is_refused(self, layers: Any) -> None:
         network = nn.Sequential(nn.Linear(20, 5), layers.LIF(tau_mem=5.0, min_v_mem=-1.0))
@@ -170,6 +282,65 @@ class TestNorse:
     def test_a_sequential_state_and_the_loop_outside(self, norse: Any) -> None:
         network = norse.SequentialState(nn.Linear(20, 30), norse.LIFCell(), nn.Linear(30, 5), norse.LIFBoxCell())
         proven(sw.Student.from_module(loud(network, 90.0), torch.rand(BATCH, 20), timesteps=STEPS))
+
+    @pytest.mark.parametrize("hidden", ["LIF", "IAF"])
+    @pytest.mark.parametrize("last", ["LIF", "LI", "IAF"])
+    def test_layers_over_all_steps(self, norse: Any, hidden: str, last: str) -> None:
+        def body() -> nn.Module:
+            return norse.SequentialState(
+                nn.Linear(20, 30), getattr(norse, hidden)(), nn.Linear(30, 5), getattr(norse, last)()
+            )
+
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.body = body()
+
+            def forward(self, x: Tensor) -> Tensor:
+                return self.body(x.unsqueeze(0).repeat(STEPS, 1, 1))[0]
+
+        for network, asked in ((Net(), {}), (body(), {"timesteps": STEPS, "encoding": "events"})):
+            factor = 4.0 if hidden == "IAF" else 90.0
+            config = proven(sw.Student.from_module(loud(network, factor), input_shape=(20,), **asked)).config
+            assert config.timesteps == STEPS and config.readout == ("membrane" if last == "LI" else "count")
+
+    def test_lifted_layers_and_cells_with_constants_of_their_own(self, norse: Any) -> None:
+        constants = {"tau_syn_inv": torch.tensor(150.0), "tau_mem_inv": torch.tensor(80.0)}
+        hidden = norse.LIFCell(p=norse.LIFParameters(v_th=torch.tensor(0.7), **constants), dt=0.002)
+        readout = norse.LICell(p=norse.LIParameters(**constants), dt=0.002)
+        network = norse.SequentialState(
+            *(norse.Lift(nn.Linear(20, 30)), norse.Lift(hidden), norse.Lift(nn.Linear(30, 5)), norse.Lift(readout))
+        )
+        asked: dict[str, Any] = {"timesteps": STEPS, "encoding": "events"}
+        student = proven(sw.Student.from_module(loud(network, 40.0), input_shape=(20,), **asked))
+        alphas = [float(each.alpha) for each in student.network.modules() if hasattr(each, "alpha")]
+        betas = [float(each.beta) for each in student.network.modules() if hasattr(each, "beta")]
+        assert alphas == pytest.approx([0.7, 0.7]) and betas == pytest.approx([0.84, 0.84])
+
+    @pytest.mark.parametrize("state", ["given", "too late"])
+    def test_a_state_that_is_not_zero_is_refused(self, norse: Any, state: str) -> None:
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.fc, self.lif = nn.Linear(20, 5), norse.LIF()
+
+            def forward(self, x: Tensor) -> Tensor:
+                made = self.fc(x.unsqueeze(0).repeat(STEPS, 1, 1))
+                start = norse.LIFFeedForwardState(v=torch.full_like(made[0], 0.5), i=torch.zeros_like(made[0]))
+                if state == "given":
+                    return self.lif(made, start)[0]
+                return self.lif(made, self.lif(made)[1])[0]
+
+        said = "lif: starts from a state that is not zero" if state == "given" else "lif: goes through all steps in one"
+        with pytest.raises(InputError, match=said):
+            sw.Student.from_module(Net(), torch.rand(BATCH, 20))
+
+    def test_layers_with_weights_of_their_own_are_refused_with_what_to_write(self, norse: Any) -> None:
+        network = norse.SequentialState(nn.Linear(20, 30), norse.LIFCell(), norse.LILinearCell(30, 5))
+        with pytest.raises(
+            InputError, match=r"2: is a LILinearCell, .*; write it as nn\.Linear without a bias and LICell"
+        ):
+            sw.Student.from_module(network, torch.rand(BATCH, 20), timesteps=STEPS)
 
     def test_a_step_that_is_too_long_is_refused(self, norse: Any) -> None:
         network = norse.SequentialState(nn.Linear(20, 5), norse.LIFCell(dt=0.01))

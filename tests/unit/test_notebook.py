@@ -300,6 +300,7 @@ def test_on_is_red_and_off_is_blue() -> None:
 
 
 PLOTS: dict[str, Callable[[dict[str, object]], Figure]] = {
+    "anchors": lambda o: sw.plot.anchors(o["report"], "mnist"),
     "budget": lambda o: sw.plot.budget(o["report"]),
     "comparison": lambda o: sw.plot.comparison(o["comparison"]),
     "confusion": lambda o: sw.plot.confusion(o["quality"], names=["ant", "bee", "cow"]),

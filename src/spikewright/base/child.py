@@ -19,6 +19,8 @@ from .errors import InputError, SpikewrightError
 
 START_LIMIT_S = 60.0
 """How long a Python that imports nothing may take to start."""
+TRACEBACK_LINES = 12
+"""Of what a process said last."""
 END_LIMIT_S = keeper.POLITE_S + keeper.STUBBORN_S + 3.0
 """How long the keeper may take to end a worker before the keeper itself is killed."""
 
@@ -80,6 +82,10 @@ class Child:
     def start(self) -> None:
         """Have the keeper start the process, whose end :meth:`wait` tells."""
         self._tell(keeper.GO)
+
+    def let_go_soon(self) -> None:
+        """Have all processes ended, without waiting for that; leaving the ``with`` statement waits."""
+        self._tell(keeper.END)
 
     def wait(self, seconds: float) -> int | None:
         """The process's exit code when it and all that it started have ended; None if one is left after some time.
@@ -143,6 +149,16 @@ class Child:
         keeping.wait()
         keeping.stdout.close()
         keeping.stderr.close()
+
+
+def last_words(words: Path) -> str:
+    """The end of what a process said: its last traceback, where there is one; each line indented."""
+    if not words.exists():
+        return ""
+    lines = [line for line in words.read_text(errors="replace").splitlines() if line.strip()]
+    starts = [i for i, line in enumerate(lines) if line.startswith("Traceback")]
+    said = lines[starts[-1] :] if starts else lines
+    return "".join(f"\n  {line}" for line in said[-TRACEBACK_LINES:])
 
 
 def ending(code: int) -> str:

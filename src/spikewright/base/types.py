@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+Weights = npt.NDArray[np.integer[Any]]
+"""Integer weights in as few bits as hold them: whoever computes with them makes them wider first."""
 Drive = npt.NDArray[np.integer[Any]]
 """The integers that drive the input of a network, ``(timesteps or 1, samples, *input shape)``."""
 

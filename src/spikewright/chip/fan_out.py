@@ -17,7 +17,7 @@ def fan_out(chip: ChipNetwork, connection: Connection) -> IntArray:
     Returns:
         int64 counts, shape of the source population.
     """
-    source, targets = chip.by_name[connection.source], connection.weight.shape[0]
+    source, targets = chip.by_name[connection.source], connection.shape[0]
     if connection.conv is None:
         return np.full(source.shape, targets, dtype=np.int64)
     rows, columns = (_taps(connection, source, axis).sum(axis=1) for axis in (0, 1))
@@ -26,7 +26,7 @@ def fan_out(chip: ChipNetwork, connection: Connection) -> IntArray:
 
 def fan_out_of_weights(chip: ChipNetwork, connection: Connection) -> IntArray:
     """As :func:`fan_out`, synapses whose weight is zero left out."""
-    source, stored = chip.by_name[connection.source], connection.weight != 0
+    source, stored = chip.by_name[connection.source], connection.packed.values != 0
     if connection.conv is None:
         return np.count_nonzero(stored, axis=0).reshape(source.shape).astype(np.int64)
     by_group = stored.reshape(connection.conv.groups, -1, *stored.shape[1:]).sum(axis=1)

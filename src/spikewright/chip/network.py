@@ -7,6 +7,7 @@ estimator counts is this object.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,6 +24,7 @@ from ..data.for_network import ForNetwork
 from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES, OutputRule
 from .registers import BIAS_EXP, BIAS_EXP_MAX, DECAY_ONE, LAVA_WIDTHS, STATE_UNIT
+from .weights import PACKED, PackedField, PackedWeights, read_only
 
 INPUT_RULE_KEY, OUTPUT_RULE_KEY = "input_rule", "output_rule"
 """Keys of the rules in the metadata of a graph, as JSON."""
@@ -31,13 +33,6 @@ Role = Literal["input", "hidden", "readout", "relay", "bias"]
 
 SMALLEST_SCALE = 1e-30
 """The least integer units per float unit of a readout, with which values and their squares stay finite."""
-
-
-def read_only(values: IntArray) -> IntArray:
-    """The same memory as an array that cannot be written to."""
-    seen = values.view()
-    seen.flags.writeable = False
-    return seen
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -106,20 +101,24 @@ class Connection(Brief):
     """Synapses from one population to another; spikes arrive one step later on the chip.
 
     Attributes:
-        weight: int64; dense ``(target size, source size)``, or, where ``conv`` is given, a cross-correlation kernel
-            ``(out channels, in channels / groups, kernel height, kernel width)`` as in torch.
+        weight: integers; dense ``(target size, source size)``, or, where ``conv`` is given, a cross-correlation kernel
+            ``(out channels, in channels / groups, kernel height, kernel width)`` as in torch. Each is held in
+            a byte where that suffices (:attr:`packed`), and read as int64, a new array each time.
         weight_bits: width of a weight including its sign.
         conv: geometry of a convolution, None for a dense connection.
     """
 
     source: str
     target: str
-    weight: IntArray
+    weight: PackedField = PACKED
     weight_bits: int = 8
     conv: ConvGeometry | None = None
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", read_only(self.weight))
+    @property
+    def packed(self) -> PackedWeights:
+        """The weights as they are held."""
+        held: PackedWeights = vars(self)["packed"]
+        return held
 
     @property
     def name(self) -> str:
@@ -129,7 +128,7 @@ class Connection(Brief):
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the weights: ``(target size, source size)``, or that of a kernel."""
-        return self.weight.shape
+        return self.packed.shape
 
     def axis(self, axis: int) -> tuple[int, int, int, int]:
         """Kernel size, stride, padding and dilation of a convolution along one axis (0: rows, 1: columns)."""
@@ -321,6 +320,9 @@ def _faults(chip: ChipNetwork) -> Iterator[str]:
         yield from _register_faults(population)
     for connection in chip.connections:
         yield from _connection_faults(connection, chip.by_name)
+    for name, count in Counter(connection.name for connection in chip.connections).items():
+        if count > 1:
+            yield f"connection {name}: is there {count} times; add the weights up into one connection"
     yield from _order_faults(chip, names)
 
 
@@ -347,25 +349,25 @@ def _register_faults(population: Population) -> Iterator[str]:
 
 
 def _connection_faults(connection: Connection, known: dict[str, Population]) -> Iterator[str]:
-    name, weight = f"connection {connection.name}", connection.weight
+    name, shape = f"connection {connection.name}", connection.shape
     if missing := [n for n in (connection.source, connection.target) if n not in known]:
         yield f"{name}: no population is named {missing[0]!r}"
         return
     source, target = known[connection.source], known[connection.target]
-    if not np.issubdtype(weight.dtype, np.integer):
-        yield f"{name}: weights are {weight.dtype}; they must be integers"
-    if weight.size and not (-256 <= weight.min() and weight.max() <= 255):
-        yield f"{name}: weights reach {weight.min()}..{weight.max()}; may be -256..255"
+    if not np.issubdtype(kind := connection.packed.values.dtype, np.integer):
+        yield f"{name}: weights are {kind}; they must be integers"
+    elif (ends := connection.packed.extent)[0] < -256 or ends[1] > 255:
+        yield f"{name}: weights reach {ends[0]}..{ends[1]}; may be -256..255"
     if connection.conv is None:
-        fits = weight.shape == (target.size, source.size)
+        fits = shape == (target.size, source.size)
     else:
         fits = (
             len(source.shape) == 3
-            and weight.shape[1] * connection.conv.groups == source.shape[0]
+            and shape[1] * connection.conv.groups == source.shape[0]
             and output_shape(connection, source) == target.shape
         )
     if not fits:
-        yield f"{name}: weight {weight.shape} does not lead from {source.shape} to {target.shape}"
+        yield f"{name}: weight {shape} does not lead from {source.shape} to {target.shape}"
 
 
 def _order_faults(chip: ChipNetwork, names: list[str]) -> Iterator[str]:

@@ -60,6 +60,8 @@ def command(
         shape = sized(input_shape)
     except InputError as error:
         raise InputError(f"{arg('input_shape')}: {error.message}") from error
+    if data:
+        _hold_the_shape(data, data_dir, shape)
     network, remarks = _network(module, weights, shape, classes)
     for remark in remarks:
         cli.say(remark)
@@ -110,6 +112,31 @@ def _network(
     except SpikewrightError as error:
         raise renamed(error, {"teacher": "module"}) from error
     return built.network, built.remarks
+
+
+def _hold_the_shape(data: str, data_dir: Path | None, shape: tuple[int, int, int]) -> None:
+    """Refuse data whose samples are no multiple of what the network takes, before it is recorded.
+
+    Samples may hold timesteps, of which nothing is known here, so that their number is what is compared.
+    """
+    from math import prod
+
+    from ..data.load import DATASETS, load
+    from ..sources.options import ReadingOptions
+    from ..sources.read import read
+
+    if data in DATASETS:
+        found: tuple[int, ...] | None = None if DATASETS[data].events else tuple(load(data, data_dir).shape)
+    elif is_own(data):
+        found = None
+    else:
+        samples = next(iter(read(data, ReadingOptions(), DATASETS).parts.values()))[0]
+        found = tuple(samples.shape[1:]) if hasattr(samples, "shape") else None
+    if found and prod(found) % prod(shape):
+        raise InputError(
+            f"{arg('input_shape')}: says that samples have shape {shape}, and those of {arg('data', data)} have "
+            f"{found}; give the shape of the data, or other data"
+        )
 
 
 def _on_data(student: Student, data: str, data_dir: Path | None, count: int) -> Quality:

@@ -123,9 +123,9 @@ def _of_nir(
 ) -> ChipNetwork:
     """The chip network of a NIR graph; what is remarkable of it is said."""
     from ..base.artefacts import sha256_of
-    from ..data.load import load
+    from ..data.dataset import Dataset
     from ..graph.nir_io import read_graph
-    from ..lowering.lower import lower, takes_of
+    from ..lowering.lower import calibration_data, lower
     from ..lowering.rules import remarks
 
     network = read_graph(file)
@@ -133,9 +133,9 @@ def _of_nir(
         raise InputError("--data-dir: is the folder of data to measure on; give --calibrate too")
     data, timesteps = None, given["timesteps"]
     if calibrate is not None:
-        takes = takes_of(network, timesteps, given["encoding"])
-        data = load(calibrate, data_dir, network.metadata.get("timesteps", timesteps), network=takes)
-        cli.notes(data)
+        data = calibration_data(calibrate, network, timesteps, given["encoding"], data_dir)
+        if isinstance(data, Dataset):
+            cli.notes(data)
     chip = lower(network, target, calibrate=data, **given, **measuring)
     chip = chip.with_provenance(parent_sha256=sha256_of(file))
     _say_assumed(chip)

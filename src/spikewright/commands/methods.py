@@ -60,7 +60,7 @@ def _as_json(name: str, kind: Kind, terms: type[LossTerms]) -> dict[str, object]
         }
         for option, field in terms.model_fields.items()
     ]
-    said = {each: getattr(terms, each) for each in ("title", "equation", "source", "confidence")}
+    said = {each: getattr(terms, each) for each in ("title", "equation", "source", "differs", "confidence")}
     return {
         "name": name,
         "kind": kind,
@@ -100,6 +100,7 @@ def _explained(name: str, kind: Kind, terms: type[LossTerms]) -> Iterator[Render
     yield Text(f"needs {', '.join(_needs(terms)) or 'labels only'}; confidence {terms.confidence}{values}")
     yield from (Text("\nEquation", style="bold"), Text(terms.equation))
     yield from (Text("\nSource", style="bold"), Text(terms.source))
+    yield from (Text("\nHow it differs from the published form", style="bold"), Text(terms.differs))
     if options:
         yield Text("\nOptions", style="bold")
         yield filled([("option", "default", "what it is"), *options])

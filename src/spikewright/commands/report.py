@@ -37,6 +37,9 @@ def command(
         list[Path] | None, typer.Option("--also", help="folder of another run, to set beside it; again for several")
     ] = None,
     energy_budget: Annotated[str | None, typer.Option(help="per inference, e.g. 2uJ, 350nJ or 40kops")] = None,
+    anchors: Annotated[
+        str | None, typer.Option(help="published chips to stand beside, e.g. mnist; or a TOML file of your own")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="folder or file stem; default: `report` beside the activity")
     ] = None,
@@ -65,6 +68,7 @@ def command(
     from ..pages.render import Document, write_report
     from ..pages.runs import load_runs, names_of, tables_of
     from ..placing.placement import Placer
+    from ..profile.anchors import anchors_beside
     from ..profile.profile import load_profile, named_profile
 
     placer = Placer(place_by, chips, seed)
@@ -72,15 +76,18 @@ def command(
     counts, network = load_activity(activity), load_chip(chip)
     stem = _stem(out, activity)
     cli.hold(stem.with_name(f"{stem.name}.json"), reads=[activity, chip])
-    typed = _as_typed(activity, chip, also or [], profile or [], energy_budget, placer)
+    typed = _as_typed(activity, chip, also or [], profile or [], energy_budget, anchors, placer)
     provenance = replace(provenance_of(activity, chip, counts, network), command=typed)
     agreement = _agreement_beside(activity, provenance)
     profiles = [load_profile(name) for name in dict.fromkeys(profile or [])] or [
         named_profile(network.profile, str(chip), "give its file: --profile PATH")
     ]
     budgets = budgets_of(energy_budget, profiles)
+    published = None if anchors is None else anchors_beside(anchors, profiles)
     found = priced(counts, network, profiles, budgets, provenance, placer)
-    reports = [replace(each, agreement=agreement) for each in found if not isinstance(each, AnswerIsNo)]
+    reports = [
+        replace(each, agreement=agreement, anchors=published) for each in found if not isinstance(each, AnswerIsNo)
+    ]
     refusals = [each for each in found if isinstance(each, AnswerIsNo)]
     if not reports:
         raise AnswerIsNo("; ".join(error.message for error in refusals))
@@ -100,7 +107,13 @@ main = cli.main_of(command, "report")
 
 
 def _as_typed(
-    activity: Path, chip: Path, also: Sequence[Path], profiles: Sequence[str], budget: str | None, placer: Placer
+    activity: Path,
+    chip: Path,
+    also: Sequence[Path],
+    profiles: Sequence[str],
+    budget: str | None,
+    anchors: str | None,
+    placer: Placer,
 ) -> str:
     """The command that gives this report again, files by their names alone: folders are nobody else's business."""
     from ..pages.markdown import path, shell
@@ -110,7 +123,8 @@ def _as_typed(
     words += [word for each in profiles for word in ("--profile", Path(each).name)]
     words += [word for each in also for word in ("--also", each.name)]
     by = placer.by if placer.by != DEFAULT_PLACER.by else None
-    options = {"--energy-budget": budget, "--place-by": by, "--chips": placer.chips, "--seed": placer.seed or None}
+    options: dict[str, object] = {"--energy-budget": budget, "--anchors": anchors and Path(anchors).name}
+    options |= {"--place-by": by, "--chips": placer.chips, "--seed": placer.seed or None}
     words += [str(word) for option in options.items() if option[1] is not None for word in option]
     return " ".join(map(shell, words))
 

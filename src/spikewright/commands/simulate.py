@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..base.bounds import MOST_SEED
+from ..base.bounds import MOST_SEED, MOST_WORKERS
 from ..base.errors import InputError, with_flags
 from ..data.load import DATA_HELP
 from ..pages.measure import R2
@@ -38,6 +38,9 @@ def command(
     split: Annotated[Part, typer.Option(help="part of the data set")] = "test",
     data_dir: Annotated[Path | None, typer.Option(help="folder with the data set's standard files")] = None,
     batch: Annotated[int, typer.Option(min=1, help="samples simulated at once, or per start of Lava")] = 512,
+    workers: Annotated[
+        int, typer.Option(min=1, max=MOST_WORKERS, help="processes that share the samples, with --on integer")
+    ] = 1,
     seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="of the rate code")] = 0,
     record: Annotated[Path | None, typer.Option(help="also write every spike to this HDF5 file")] = None,
     module: Annotated[
@@ -70,8 +73,8 @@ def command(
     began = time.perf_counter()
     with cli.listeners().task(f"simulating on {on}", count) as advance:
         activity = simulate(
-            network, dataset, chosen, samples, split, batch=batch, seed=seed, record=record, progress=advance,
-            chip_sha256=sha256_of(chip),
+            network, dataset, chosen, samples, split, batch=batch, workers=workers, seed=seed, record=record,
+            progress=advance, chip_sha256=sha256_of(chip),
         )  # fmt: skip
     rate = activity.samples / (time.perf_counter() - began)
     activity = replace(activity, provenance={**activity.provenance, "data": data})

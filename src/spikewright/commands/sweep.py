@@ -26,6 +26,9 @@ def command(
     study: Annotated[
         str | None, typer.Option("--study", help="URL of the database that workers share; left out, a file in --out")
     ] = None,
+    anchors: Annotated[
+        str | None, typer.Option(help="published chips to stand beside, e.g. mnist; or a TOML file of your own")
+    ] = None,
     json_output: cli.Json = False,
 ) -> None:
     """Distil a student for each of several energy budgets and compare what they buy on the chip.
@@ -40,7 +43,9 @@ def command(
 
     texts = None if budgets is None else [text.strip() for text in budgets.split(",") if text.strip()]
     with goes_on(lambda: "the same command again goes on with what is missing"):
-        result = sweep_with(settings, texts, seeds, out, points=points, study=study, callbacks=[cli.ProgressBar()])
+        result = sweep_with(
+            settings, texts, seeds, out, points=points, study=study, anchors=anchors, callbacks=[cli.ProgressBar()]
+        )
     if json_output:
         cli.emit(result.as_json())
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..sources.rows import Rows, chunks
 from ..sources.unlabelled import read_samples
 from .dataset import Dataset
 from .event_frames import check_framing
+from .for_network import ForNetwork
 from .input_rule import InputRule
 from .layout import as_rows, canonical, lengths_of
 from .options import DataOptions
@@ -60,6 +62,40 @@ def unlabelled_split(given: object, dataset: Dataset) -> tuple[Split, Split | No
     refuse(NAME, [*unfit_numbers(NAME, part), *_out_of_range(x, rule)])
     twin = None if dataset.twin is None else dataset.twin.input_rule
     return prepared_part(part, rule), None if twin is None else prepared_part(part, twin)
+
+
+def samples_for(path: str | Path, network: ForNetwork, shape: tuple[int, ...]) -> Split:
+    """The samples of a file without labels, in the form that a network takes them.
+
+    Args:
+        path: of an ``.npz`` or ``.npy`` file.
+        shape: ``(C, H, W)`` of one sample in one timestep, for a network that has no rule of its own.
+
+    Raises:
+        InputError: samples that are not like those that the network takes.
+    """
+    rule = network.rule
+    x = as_rows(read_samples(path, {} if rule is None else rule.reading), str(path))
+    if not len(x):
+        raise InputError(f"{path}: holds no samples")
+    if rule is None:
+        x, rule = _of_foreign(x, str(path), network.frames, shape)
+    x = _like(x, rule, "the network")
+    part = RawPart(x, np.full(len(x), NO_LABEL, np.int64), lengths_of(x) if rule.layout == "series" else None)
+    refuse(str(path), [*unfit_numbers(NAME, part), *_out_of_range(x, rule)])
+    return prepared_part(part, rule)
+
+
+def _of_foreign(x: Rows, where: str, frames: tuple[int, ...] | None, shape: tuple[int, ...]) -> tuple[Rows, InputRule]:
+    """Samples in the form of a network without a rule, and the rule that takes them as they are."""
+    whole = shape if frames is None else frames if len(frames) == 4 else (frames[0], 1, 1, prod(frames[1:]))
+    if prod(x.shape[1:]) != prod(whole):
+        raise InputError(f"{where}: its samples have shape {tuple(x.shape[1:])}, and the network takes {whole}")
+    shaped = np.asarray(x[:]).reshape(len(x), *whole)
+    if frames is not None:
+        return shaped, InputRule("events", whole, timesteps=frames[0])
+    full = float(np.iinfo(x.dtype).max) if x.dtype.kind == "u" else 1.0
+    return shaped, InputRule("images", whole, gain=(1 / full,))
 
 
 def _samples(given: object, dataset: Dataset) -> object:

@@ -159,6 +159,8 @@ class LossTerms(Options, ABC):
     title: ClassVar[str]
     equation: ClassVar[str]
     source: ClassVar[str]
+    differs: ClassVar[str]
+    """From the published form, and how much; which options are that form."""
     confidence: ClassVar[Confidence]
     needs: ClassVar[frozenset[Need]] = frozenset()
     tasks: ClassVar[frozenset[Task]] = frozenset({"classification"})
@@ -174,7 +176,7 @@ class LossTerms(Options, ABC):
     def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
         """Join the lines over which a class may write what it is."""
         super().__pydantic_init_subclass__(**kwargs)
-        for name in vars(cls).keys() & {"equation", "source"}:
+        for name in vars(cls).keys() & {"equation", "source", "differs"}:
             setattr(cls, name, re.sub(r"\n *", " ", getattr(cls, name)))
 
     @classmethod

@@ -45,10 +45,13 @@ class CrossKD(LossTerms):
         (1 - CKA(h_t^src, h_t)),  h membrane potentials,  w = 1/(1 + exp(steepness (progress - switch))),  s_t =
         1,  CE_e = CE(z)   (equal), or s_t = sigmoid(c_t), CE_e weighted by 1 - s_t   (learnt);  z_src, h^src: the same
         student on the source image, which is replaced by the events with probability progress^power"""
-    source = """our interpretation of the figure of Ye et al. 2025, arXiv 2507.09269; losses and weights are those of
-        the work it builds on, He et al. 2024, arXiv 2303.13077, from the released code
-        (Brain-Cog-Lab/Transfer-for-DVS), without the small quadratic term of its class loss; the schedule of w is our
-        choice"""
+    source = """our interpretation of the figure of Ye et al. 2025, arXiv 2507.09269, with losses and weights of the
+        work it builds on, He et al. 2024, arXiv 2303.13077, from the released code (Brain-Cog-Lab/Transfer-for-DVS)"""
+    differs = """not known of the authors' own code; the schedule of w is our choice. From the code of He et al.: the
+        small quadratic term of its class loss is left out, weights of timesteps are learnt there and the labels' loss
+        is that of each timestep (weights=learnt,labels=steps), and it takes 1 - |CKA| of the estimator that is never
+        negative (estimator=biased). The unbiased one is negative where two sets are unlike by chance;
+        magnitude=absolute takes its absolute value, which then draws them apart"""
     confidence = "medium"
     needs = frozenset({"teacher logits", "static twins", "membranes", "auxiliary modules"})
 
@@ -62,6 +65,9 @@ class CrossKD(LossTerms):
     )
     estimator: Literal["unbiased", "biased"] = Field(
         "unbiased", description="of CKA; biased needs batches of 64 or more"
+    )
+    magnitude: Literal["signed", "absolute"] = Field(
+        "signed", description="1 - CKA, or 1 - |CKA| as in He et al.; they differ where the unbiased one is negative"
     )
     layer: str = Field(LAST, description="the layer whose membrane potentials are aligned; last: the last hidden layer")
     labels: Literal["mean", "steps"] = Field(
@@ -117,4 +123,5 @@ class CrossKD(LossTerms):
                 f"method cross-kd: the unbiased estimator of CKA takes {FEWEST_SAMPLES} samples, and a batch has "
                 f"{first.shape[1]}; give {arg('batch', 64)}"
             )
-        return linear_cka(first, second, self.estimator == "unbiased")
+        alike = linear_cka(first, second, self.estimator == "unbiased")
+        return alike.abs() if self.magnitude == "absolute" else alike

@@ -22,7 +22,8 @@ class DistillingSpikes(LossTerms):
     equation = """L = (1 - alpha) CE(z/tau_y, y) + alpha (1/J) sum_j D_j,  D_j = tau^2 KL(softmax(c_j^A/tau) ||
         softmax(c_j/tau))   (kl), or ||c_j^A - c_j||^2   (mse),  c_j = sum of the output over the timesteps of window
         j;  tensor: ||A^A - A||^2 of the whole output A (T x K)"""
-    source = "our interpretation of Kushawaha et al. 2020, arXiv 2005.00288, of which we know only the abstract"
+    source = "our interpretation of Kushawaha et al. 2020, arXiv 2005.00288"
+    differs = "not known, since we know only the abstract: losses, windows and all defaults are our interpretation"
     confidence = "low"
     needs = frozenset({"spiking teacher", "step logits"})
 

@@ -52,9 +52,10 @@ class SharedStagesKD(LossTerms):
         i^kappa mean (F_A,i - r_i)^2,  d a linear function of the firing rates of the last hidden layer, used in
         training only, F_A,i the teacher's feature map of stage i in [0, 1], r_i firing rates of the same shape"""
     source = """EL-Assiouti, Hamed, Khattab, Ebied 2024, arXiv 2407.07516; from the released code (omarsherif200/HDKD),
-        whose networks do not spike: firing rates as features, F_A in [0, 1] and project=conv are our additions; z + d
-        and z - d are our notation for its two heads, which it averages. The code divides the divergence by the number
-        of classes as well: reduction=numel"""
+        whose networks do not spike"""
+    differs = """the code divides the divergence by the number of classes as well, reduction=numel: of ten classes the
+        soft labels weigh ten times as much here. Firing rates as features, F_A in [0, 1] and project=conv are our
+        additions; z + d and z - d are our notation for its two heads, which it averages"""
     confidence = "medium"
     needs = frozenset({"teacher logits", "teacher features", "student features", "auxiliary modules"})
 

@@ -25,9 +25,9 @@ class KDSNN(LossTerms):
     equation = """response: L = (1 - alpha) CE(z, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z/tau));  feature: L =
         CE(z, y) + feature_weight sum_l mean (F_A - phi_l(r))^2,  F_A the teacher's feature map in [0, 1], r firing
         rates, phi_l a 1 x 1 convolution if the numbers of channels differ;  both: response plus the sum over l"""
-    source = """Xu, Li, Shen, Liu, Tang, Pan 2023, arXiv 2304.05627; known from notes by others; tau^2, the weights,
-        tau, F_A in [0, 1], the mean, phi_l without normalization and form=both are our interpretation. Its
-        re-implementation in the code of BKDSNN:
+    source = "Xu, Li, Shen, Liu, Tang, Pan 2023, arXiv 2304.05627, known from notes by others"
+    differs = """not known: tau^2, the weights, tau, F_A in [0, 1], the mean, phi_l without normalization and form=both
+        are our interpretation. The form that the authors of BKDSNN made of it:
         form=feature,pairs=last,scale=none,reduction=sum,feature_weight=0.002"""
     confidence = "low"
     needs = frozenset({"teacher logits", "teacher features", "student features", "auxiliary modules"})
@@ -89,9 +89,11 @@ class BlurredKD(LossTerms):
         them, w_b = 1 - exp(-CE(z, y)/(CE(z_A, y) + 1e-7)) without gradient, y = softmax(z_A) where a label is
         missing"""
     source = """Xu, You, Guo, Wang, He 2024, arXiv 2407.09083; from the released code
-        (Intelligent-Computing-Research-Group/BKDSNN), whose loss is reduction=sum,alpha=0.002; the mean and its weight
-        are our choice, since the size of a sum depends on the numbers of channels and pixels. The code has ratio=0.15,
-        a note on the paper 0.6"""
+        (Intelligent-Computing-Research-Group/BKDSNN)"""
+    differs = """the code sums the squares of a sample: reduction=sum,alpha=0.002. That is the mean with a weight of
+        0.002 C H W: 12.5 for maps of 128 x 7 x 7 (28 x 28 pixels and the usual teacher), of which the default is 0.4,
+        and 1.0 for 128 x 2 x 2 (digits). The mean, whose weight does not depend on the size of the maps, is our choice.
+        The code has ratio=0.15, a note on the paper 0.6"""
     confidence = "high"
     needs = frozenset({"teacher logits", "teacher features", "student features", "auxiliary modules"})
 
@@ -99,7 +101,9 @@ class BlurredKD(LossTerms):
     reduction: Reduction = Field("mean", description=features.REDUCTION)
     ratio: float = Field(0.15, ge=0, lt=1, description="probability that a channel, or pixel, is set to zero")
     blur: Blurred = Field("channels", description="what is set to zero, separately in each sample")
-    clip: bool = Field(False, description="whether F_A is scaled so that its maximum equals that of the firing rates")
+    clip: bool = Field(
+        False, description="whether F_A is scaled to the maximum of A(r), which has a gradient, as in the code"
+    )
     weight: float = Field(1.0, ge=0, description="weight of the soft labels")
     temperature: float = Field(2.0, gt=0, description="tau")
     pairs: str = Field(features.LAST, description=features.PAIRS)
@@ -114,7 +118,7 @@ class BlurredKD(LossTerms):
         pairs = FeaturePairs.of(batch)
         targets = pairs.targets(batch)
         if self.clip:
-            targets = [_clipped(teacher, rates) for teacher, rates in zip(targets, pairs.rates(batch), strict=True)]
+            targets = [_clipped(teacher, own) for teacher, own in zip(targets, _aligned(pairs, batch), strict=True)]
         errors = pairs.errors(batch, targets, self.reduction)
         return {
             "cross_entropy": cross_entropy(batch),
@@ -126,13 +130,28 @@ class BlurredKD(LossTerms):
         channels = pair.teacher_shape[0]
         size = 3 if len(pair.student_shape) == 3 else 1  # a vector is a map of one pixel, which has no neighbours
         first, second = (nn.Conv2d(channels, channels, size, padding=size // 2) for _ in range(2))
-        return nn.Sequential(projection(pair, norm=False), Blur(self.ratio, self.blur), first, nn.ReLU(), second)
+        return Restoring(projection(pair, norm=False), Blur(self.ratio, self.blur), first, nn.ReLU(), second)
 
 
-def _clipped(teacher: Tensor, rates: Tensor) -> Tensor:
-    # The rates are constants here: a target that follows them could be met by firing less.
+class Restoring(nn.Sequential):
+    """The modules between firing rates and the teacher's feature map: alignment, blur, two convolutions."""
+
+    def aligned(self, rates: Tensor) -> Tensor:
+        """Firing rates with the teacher's number of channels, ``(B, C, H, W)``."""
+        aligned: Tensor = self[0](rates)
+        return aligned
+
+
+def _aligned(pairs: FeaturePairs, batch: BatchOutputs) -> list[Tensor]:
+    """The firing rates of each pair with the teacher's number of channels, neither blurred nor restored."""
+    restoring = [module for module in pairs.through if isinstance(module, Restoring)]
+    return [module.aligned(rates) for module, rates in zip(restoring, pairs.rates(batch), strict=True)]
+
+
+def _clipped(teacher: Tensor, aligned: Tensor) -> Tensor:
+    """The teacher's map with the largest value of the aligned rates as its own, which has a gradient."""
     largest = teacher.max()
-    return teacher / torch.where(largest > 0, largest, 1.0) * rates.detach().max()
+    return teacher / torch.where(largest > 0, largest, 1.0) * aligned.max()
 
 
 def weighted_soft_labels(batch: BatchOutputs, temperature: float) -> Tensor:

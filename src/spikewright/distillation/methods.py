@@ -7,6 +7,7 @@ from functools import partial
 
 from ..base.errors import InputError, did_you_mean
 from .base import LossTerms
+from .cist import SampleTemperatureKD
 from .cross_kd import CrossKD
 from .distilling_spikes import DistillingSpikes
 from .hdkd import SharedStagesKD
@@ -28,6 +29,7 @@ METHODS: dict[str, type[LossTerms]] = {
     "twd": TemporalWiseKD,
     "seal-kd": SelectiveAlignmentKD,
     "hta-kl": HeadTailKD,
+    "cist": SampleTemperatureKD,
     "nld": NoiseSmoothedKD,
     "samd": ActivationMapKD,
     "samd-nld": MapAndNoiseKD,

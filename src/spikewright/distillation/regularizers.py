@@ -11,8 +11,8 @@ from torch import Tensor
 from .base import EITHER, BatchOutputs, LossTerms
 from .losses import trainable_spikes
 
-_LOUIS = """Louis, Miramond, Pegatoquet, Girard 2024, arXiv 2406.18350; the equation is our interpretation of the
-    abstract and of the laboratory's public configurations"""
+_LOUIS = "Louis, Miramond, Pegatoquet, Girard 2024, arXiv 2406.18350"
+_OURS = "not known: the equation is our interpretation of the abstract and of the laboratory's public configurations"
 
 
 class ActivationRegularization(LossTerms):
@@ -21,6 +21,7 @@ class ActivationRegularization(LossTerms):
     title = "activation regularization"
     equation = "L_act = weight * mean_layers mean_{t,b,i} S   (l1), or mean_layers mean_i (mean_t S)^2 (l2)"
     source = _LOUIS
+    differs = _OURS
     confidence = "medium"
     tasks = EITHER
 
@@ -39,6 +40,7 @@ class LogitsRegularization(LossTerms):
     title = "logits regularization"
     equation = "L_log = weight * (1/(B K)) sum z^2   (l2), or sum |z|   (l1)"
     source = _LOUIS
+    differs = _OURS
     confidence = "medium"
     tasks = EITHER
 
@@ -56,8 +58,9 @@ class SpikeCountPenalty(LossTerms):
 
     title = "L1 spike penalty"
     equation = "L = weight * (1/B) sum_{t,b,i} S / 1000"
-    source = """in common use; snnTorch's functional.l1_rate_sparsity also sums over the batch, so that its weight
-        depends on the batch size"""
+    source = "in common use"
+    differs = """snnTorch's functional.l1_rate_sparsity also sums over the batch, so that its weight depends on the
+        batch size"""
     confidence = "high"
     tasks = EITHER
 
@@ -74,7 +77,8 @@ class SynapticOperationsLoss(LossTerms):
 
     title = "SynOp loss"
     equation = "L = weight * ((S - S_0) / S_0)^2,  S = mean synaptic operations per inference"
-    source = "Sorbaro, Liu, Bortone, Sheik 2020, arXiv 1912.01268 (weight 1 there)"
+    source = "Sorbaro, Liu, Bortone, Sheik 2020, arXiv 1912.01268"
+    differs = "in nothing; weight is 1 there"
     confidence = "high"
     tasks = EITHER
 

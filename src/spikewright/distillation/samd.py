@@ -22,10 +22,10 @@ _ON_MAPS = "beta tau_M^2 sum_l KL(softmax(N(M_A)/tau_M) || softmax(N(M_S)/tau_M)
 _WHERE = """softmax over the pixels of a feature pair l, M_A = ReLU(sum_c w_c F_c) of the teacher's feature map F, w_c =
     1/C or the mean gradient of the predicted class's logit over channel c, M_S = sum_t sum_c S of the student's spikes
     S, N min-max normalization"""
-_SOURCE = """Liu, Xia, Zhou, Xu, Guo 2026, arXiv 2511.06902. Grad-CAM and tau_M^2 are the form of the paper, which we
-    know second-hand; map_squared=false and normalise=batch that of the released code (SinoLeu/CKDSNN), whose maps are
-    CAM, which equals Grad-CAM up to a constant if one dense layer follows the pooled map. normalise=sample and map=mean
-    are our additions"""
+_SOURCE = "Liu, Xia, Zhou, Xu, Guo 2026, arXiv 2511.06902"
+_DIFFERS = """Grad-CAM and tau_M^2 are the form of the paper, which we know second-hand; map_squared=false and
+    normalise=batch that of the released code (SinoLeu/CKDSNN), whose maps are CAM, which equals Grad-CAM up to a
+    constant if one dense layer follows the pooled map. normalise=sample and map=mean are our additions"""
 
 
 class ActivationMapKD(LossTerms):
@@ -34,7 +34,8 @@ class ActivationMapKD(LossTerms):
     name: ClassVar[str] = "samd"
     title = "saliency-scaled activation map distillation (SAMD)"
     equation = f"L = CE(z, y) + {_ON_MAPS},  {_WHERE}"
-    source = _SOURCE
+    source = f"{_SOURCE}, without its noise (NLD)"
+    differs = _DIFFERS
     confidence = "medium"
     needs = frozenset({"teacher saliency", "student features"})
 
@@ -97,7 +98,8 @@ class MapAndNoiseKD(ActivationMapKD, NoiseSmoothedKD):
     name = "samd-nld"
     title = "activation maps and noise-smoothed logits (SAMD + NLD, CKDSNN)"
     equation = f"L = CE(z, y) + {_ON_MAPS} + {DIVERGENCE},  {_WHERE};  {NOISY}"
-    source = f"{_SOURCE}. form=logits is the noise of the paper, form=probabilities that of the code"
+    source = _SOURCE
+    differs = f"{_DIFFERS}. form=logits is the noise of the paper, form=probabilities that of the code"
     needs = ActivationMapKD.needs | NoiseSmoothedKD.needs
 
     def terms(self, batch: BatchOutputs) -> dict[str, Tensor]:

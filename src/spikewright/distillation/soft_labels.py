@@ -24,6 +24,7 @@ class LabelsOnly(LossTerms):
     title = "labels only"
     equation = "L = CE(z, y);  values: L = l(z, y), l the squared or the Huber error"
     source = "control without distillation"
+    differs = "nothing was published: it is the control"
     confidence = "high"
     tasks = EITHER
 
@@ -37,7 +38,8 @@ class ConventionalKD(LossTerms):
     title = "conventional knowledge distillation"
     equation = """L = (1 - alpha) CE(z, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z/tau));  values: L = (1 -
         alpha) l(z, y) + alpha l(z, z_A), l the squared or the Huber error"""
-    source = "Hinton, Vinyals, Dean 2015, arXiv 1503.02531; the form for values is ours"
+    source = "Hinton, Vinyals, Dean 2015, arXiv 1503.02531"
+    differs = "of classes in nothing; the form for values is ours"
     confidence = "high"
     needs = frozenset({"teacher logits"})
     tasks = EITHER
@@ -63,8 +65,9 @@ class HeterogeneousKD(LossTerms):
 
     title = "heterogeneous-temperature distillation (HT-KD)"
     equation = "L = (1 - alpha) CE(z, y) + alpha s KL(softmax(z_A/tau_T) || softmax(z/tau_S))"
-    source = """Lee, Park, Kim, Doh, Yoon 2021, arXiv 2106.07172; we know only the abstract: the form of the loss, s =
-        tau_S^2 and all defaults are our interpretation"""
+    source = "Lee, Park, Kim, Doh, Yoon 2021, arXiv 2106.07172"
+    differs = """not known, since we know only the abstract: the form of the loss, s = tau_S^2 and all defaults are our
+        interpretation"""
     confidence = "low"
     needs = frozenset({"teacher logits"})
     takes_heat = True
@@ -93,9 +96,10 @@ class HeadTailKD(LossTerms):
     equation = """L = (1 - alpha) CE(z, y) + alpha tau^2 [w KL(p || q) + (1 - w) KL(q || p)],  p = softmax(z_A/tau), q =
         softmax(z/tau), w = g_head/(g_head + g_tail) without gradient, g = sum |p - q| over the head (the smallest set
         of classes whose probabilities p sum to mass) or over the tail (all other classes)"""
-    source = """Zhang, Zhu, Yu, Wang 2025, arXiv 2504.20445; we do not know its equations: the divergence is that of the
-        method for ANNs on which it builds (Wu et al. 2024, arXiv 2404.02657); tau^2, w without gradient, alpha, tau and
-        the treatment of time are our interpretation"""
+    source = """Zhang, Zhu, Yu, Wang 2025, arXiv 2504.20445, and the method for ANNs on which it builds, Wu et al. 2024,
+        arXiv 2404.02657"""
+    differs = """not known, since we do not know its equations: the divergence is that of the method for ANNs; tau^2, w
+        without gradient, alpha, tau and the treatment of time are our interpretation"""
     confidence = "low"
     needs = frozenset({"teacher logits"})
 
@@ -144,9 +148,9 @@ class NoiseSmoothedKD(LossTerms):
 
     title = "noise-smoothed logits distillation (NLD)"
     equation = f"L = CE(z, y) + {DIVERGENCE},  {NOISY}"
-    source = """Liu, Xia, Zhou, Xu, Guo 2026, arXiv 2511.06902, without its activation maps (SAMD); noise on the logits
-        is the form of the paper, which we know second-hand, noise on the probabilities that of the released code
-        (SinoLeu/CKDSNN)"""
+    source = "Liu, Xia, Zhou, Xu, Guo 2026, arXiv 2511.06902, without its activation maps (SAMD)"
+    differs = """noise on the logits is the form of the paper, which we know second-hand; the released code
+        (SinoLeu/CKDSNN) has it on the probabilities: form=probabilities"""
     confidence = "medium"
     needs = frozenset({"teacher logits"})
 

@@ -22,7 +22,11 @@ class TemporalSeparationKD(LossTerms):
     equation = """L = (1/T) sum_t [(1 - alpha) CE(z_t/tau_y, y) + alpha tau^2 KL(softmax(z_A/tau) || softmax(z_t/tau)) -
         gamma H(softmax(z_t/tau))]"""
     source = """Yu et al. 2025, arXiv 2503.03144; the equation is that of two independent re-implementations
-        (matteogianferrari/tser-kd, anulum/sc-neurocore), the weights are our choice, between theirs"""
+        (matteogianferrari/tser-kd, anulum/sc-neurocore)"""
+    differs = """not known of the authors' own code. The weights are our choice, between those of the two. The first of
+        the two divides the logits by tau in the cross-entropy, too, whose gradient is then (softmax(z_t/tau) - y)/tau:
+        alpha=0.01,gamma=0.001,temperature=5,label_temperature=5; the second has alpha=0.5,gamma=0.1,temperature=3 on
+        averaged logits"""
     confidence = "medium"
     needs = frozenset({"teacher logits", "step logits"})
 
@@ -50,6 +54,7 @@ class TemporalWiseKD(LossTerms):
         KL(softmax(z_ens/tau) || softmax(z_t/tau))],  z_ens without gradient"""
     source = """Yu et al. 2025, arXiv 2501.15925; equation and weights of the released code
         (Intelli-Chip-Lab/snn_temporal_decoupling_distillation)"""
+    differs = "in nothing from the code; the figure of the paper has ensemble=all"
     confidence = "high"
     needs = frozenset({"teacher logits", "step logits"})
 
@@ -87,6 +92,7 @@ class SelectiveAlignmentKD(LossTerms):
         z_A'[c] = z_A'[y] = min(z_A[c], z_A[y]), and z' = z without a label;  w_t = softmax over s != t of (1 -
         H(softmax(z_s))/log K) cos(z_t, z_s), the weighted sum without gradient"""
     source = "Sun et al. 2026, arXiv 2605.14252; equation and weights of the released code (KaiSUN1/SeAl)"
+    differs = "in nothing from the code; samples without a label are our addition"
     confidence = "high"
     needs = frozenset({"teacher logits", "step logits"})
 
@@ -139,6 +145,7 @@ class StrongWeakSelfDistillation(LossTerms):
         over the T - 1 pairs of timesteps that are adjacent when sorted by confidence"""
     source = """Ding, Zuo, Jing, Yang, He, Xie 2025, arXiv 2510.07924; equation, weights and pseudocode from a copy of
         the paper's text, not from the paper itself"""
+    differs = "in nothing that is known; a target without gradient is our choice, which the text leaves open"
     confidence = "medium"
     needs = frozenset({"step logits"})
     fewest_timesteps = 2

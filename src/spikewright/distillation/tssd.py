@@ -36,8 +36,9 @@ class TemporalSpatialSelfDistillation(LossTerms):
     equation = """L = CE(z, y) + alpha tau^2 D(z_long/tau, z/tau) + beta tau^2 D(z/tau, z_weak/tau) + long_labels
         CE(z_long, y) + weak_labels CE(z_weak, y),  the first argument of D without gradient;  z over T timesteps,
         z_long over factor T, z_weak = W mean_pixels(mean_t s_stage) + b"""
-    source = """our interpretation of Zuo et al. 2024, arXiv 2406.07862: which part is distilled from which is known
-        from notes by others, the form of both losses and all weights are inferred"""
+    source = "our interpretation of Zuo et al. 2024, arXiv 2406.07862, known from notes by others"
+    differs = """not known: which part is distilled from which is in the notes, the form of both losses and all weights
+        are inferred"""
     confidence = "medium"
     needs = frozenset({"student features", "longer horizon", "auxiliary modules"})
 

@@ -8,6 +8,7 @@ lowering added count as they are. Joules have no place in them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -61,17 +62,17 @@ def neurobench_of(activity: Activity, chip: ChipNetwork) -> NeuroBench:
         effective[connection.source in graded] += int(np.sum(spikes * fan_out_of_weights(chip, connection)))
     firing = [activity.populations[p.name] for p in chip.populations if p.neuron is not None and p.neuron.fires]
     updates, spikes_fired = sum(p.updates for p in firing), sum(int(p.spikes.sum()) for p in firing)
-    weights = sum(c.weight.size for c in chip.connections)
+    weights = sum(prod(c.shape) for c in chip.connections)
     neurons = [p.neuron for p in chip.populations if p.neuron is not None]
     biases = sum(int(np.count_nonzero(neuron.bias)) for neuron in neurons)
-    bits = sum(c.weight.size * c.weight_bits for c in chip.connections)
+    bits = sum(prod(c.shape) * c.weight_bits for c in chip.connections)
     bits += BIAS_BITS * biases + REGISTER_BITS * len(neurons)
     return NeuroBench(
         effective_acs=effective[False] / activity.samples,
         effective_macs=effective[True] / activity.samples,
         dense=float(chip.timesteps * sum(int(fan_out(chip, c).sum()) for c in chip.connections)),
         activation_sparsity=1 - spikes_fired / updates if updates else 0.0,
-        connection_sparsity=1 - sum(int(np.count_nonzero(c.weight)) for c in chip.connections) / max(weights, 1),
+        connection_sparsity=1 - sum(int(np.count_nonzero(c.packed.values)) for c in chip.connections) / max(weights, 1),
         parameters=weights + biases,
         footprint_bytes=bits / 8,
     )

@@ -27,7 +27,7 @@ def lava_faults(chip: ChipNetwork) -> Iterator[str]:
         name = f"connection {connection.name}"
         if connection.conv is None and dense_values(connection) is None:
             yield f"{name}: Lava would change its weights; those of mixed sign must be even, or within -128..127"
-        if connection.conv is not None and max(connection.weight.shape[2:] + _sizes(connection.conv)) > _MOST_SIZE:
+        if connection.conv is not None and max(connection.shape[2:] + _sizes(connection.conv)) > _MOST_SIZE:
             yield f"{name}: Lava holds sizes of kernels, strides, paddings, dilations and groups up to {_MOST_SIZE}"
 
 
@@ -53,8 +53,7 @@ def sum_faults(chip: ChipNetwork) -> Iterator[str]:
 
 def most_of(connection: Connection, payload_bits: int) -> int:
     """The largest magnitude that a connection can deliver to a neuron."""
-    per_target = np.abs(connection.weight.astype(np.int64)).reshape(len(connection.weight), -1).sum(axis=1)
-    return int(per_target.max(initial=0)) * (2**payload_bits - 1 or 1)
+    return int(connection.packed.sums_of_magnitudes().max(initial=0)) * (2**payload_bits - 1 or 1)
 
 
 def dense_weight(connection: Connection) -> IntArray:
@@ -62,7 +61,8 @@ def dense_weight(connection: Connection) -> IntArray:
 
     All of one sign: clipped to 255 in magnitude, ``s = 8 - bits``; mixed: clipped to -256..255, ``s = 9 - bits``.
     """
-    weight, mixed = connection.weight.astype(np.int64), is_mixed(connection.weight)
+    weight = connection.weight
+    mixed = is_mixed(weight)
     sign = -1 if weight.max() <= 0 and weight.min() < 0 else 1
     shift = 8 - weight_bits(connection) + mixed
     return sign * ((np.clip(sign * weight, -256 if mixed else 0, 255) >> shift) << shift)
@@ -73,7 +73,7 @@ def dense_values(connection: Connection) -> tuple[IntArray, int, int] | None:
 
     Odd weights of mixed sign are given as twice as much, and what arrives is halved (the exponent -1).
     """
-    weight = connection.weight.astype(np.int64)
+    weight = connection.weight
     if np.array_equal(dense_weight(connection), weight):
         return weight, weight_bits(connection), 0
     if weight.min() >= -128 and weight.max() <= 127:

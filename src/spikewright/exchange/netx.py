@@ -116,7 +116,7 @@ def _as_kernels(chip: ChipNetwork) -> frozenset[str]:
         if connection.conv is not None:
             needed = False
             continue
-        needed = needed or not connection.weight.any() or not _is_kept(connection)
+        needed = needed or not connection.packed.values.any() or not _is_kept(connection)
         if needed:
             chosen.add(connection.name)
         needed = needed and len(chip.by_name[connection.source].shape) == 1

@@ -195,7 +195,7 @@ def profile_faults(chip: ChipNetwork, profile: HardwareProfile) -> Iterator[str]
 
 def _fits(connection: Connection, registers: Registers) -> bool:
     """Whether some weight exponent brings all weights to the chip's grid."""
-    weight = connection.weight.astype(np.int64)
+    weight = connection.weight
     step, top = registers.grid(is_mixed(weight))
     shifted = (weight << shift for shift in range(FULL_WEIGHT_BITS + 1))
     return any(not np.any(w % step) and w.max() <= top and w.min() >= -top - step for w in shifted)

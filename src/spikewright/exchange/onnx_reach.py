@@ -53,5 +53,4 @@ def most_delivered(chip: ChipNetwork, connection: Connection) -> int:
     """The largest magnitude that a connection delivers in one step, partial sums included."""
     source = chip.by_name[connection.source]
     payload = range_of(chip)[1] if source.neuron is None else 1
-    rows = np.abs(connection.weight.astype(np.int64)).reshape(len(connection.weight), -1).sum(axis=1)
-    return int(rows.max(initial=0)) * payload
+    return int(connection.packed.sums_of_magnitudes().max(initial=0)) * payload

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from ..base.errors import arg
+from .calls import Call
 from .ends import leaves
-from .folding import Folding, part_of
-from .recording import Call
+from .folding import Folding
+from .sample import part_of
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
 """What sums of float32 in another order may differ by."""
@@ -29,6 +30,7 @@ class Answer:
         population: outputs for each class, side by side, that the network may itself make one of.
         gathered: whether the chip gives their sum over time; else those of the last step.
         was_asked_for: whether the readout was chosen by the user, who then wants what is behind it left out.
+        once: whether the layer computes once, and not in each step.
     """
 
     layer: str
@@ -37,11 +39,12 @@ class Answer:
     population: int
     gathered: bool
     was_asked_for: bool
+    once: bool
 
 
 def misread(fold: Folding, answer: Answer) -> str | None:
     """Why none of the outputs that come from a readout is what the chip gives; None where one is."""
-    values = _values(fold, answer)
+    values = values_of(fold, answer)
     outputs = {place: [value.tensor for value in each] for place, each in leaves(fold.recording.outputs)}
     for place in answer.places:
         passes = outputs.get(place, [])
@@ -56,10 +59,10 @@ def misread(fold: Folding, answer: Answer) -> str | None:
     )
 
 
-def _values(fold: Folding, answer: Answer) -> Tensor:
-    """The results of the layer, ``(T, B, K)``."""
+def values_of(fold: Folding, answer: Answer) -> Tensor:
+    """The results of the layer, ``(T, B, K)``, with one step of a layer that computes once."""
     results = [call.results[min(answer.result, len(call.results) - 1)].tensor for call in _calls(fold, answer.layer)]
-    if len(results) == 1 and fold.steps > 1:
+    if len(results) == 1 and fold.steps > 1 and not answer.once:
         results = [part_of(results[0], step, fold.sample, fold.steps) for step in range(fold.steps)]
     return torch.stack(results).flatten(2).float()
 

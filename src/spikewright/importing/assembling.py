@@ -12,15 +12,12 @@ from ..base.errors import arg, refuse
 from ..base.types import Encoding, Readout
 from .answer import Answer
 from .building import Builder
+from .coding import encoding_of, faults_of_choice
 from .description import Description, ImportedNetwork
 from .ends import Choice, choose, ends_of
 from .folding import Folding
 from .layer import Shape, canonical
 from .neuron import CannotImport
-
-CODED: dict[str, Encoding] = {"rate": "rate", "rate_conv": "rate", "bernoulli": "rate", "rand_like": "rate",
-                              "rand": "rate", "bernoulli_": "rate", "latency": "latency"}  # fmt: skip
-"""By operation between an input and the first layer, the encoding that it is."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +100,15 @@ def assembled(fold: Folding, asked: Asked, called: str) -> Assembled:
         choice.population,
         series,
         _answer(fold, choice, asked),
-        (*choice.remarks, *remarks),
+        (*choice.remarks, *remarks, *_caveats(fold, builder)),
     )
+
+
+def _caveats(fold: Folding, builder: Builder) -> list[str]:
+    """Where the network may compute something else than the student on other samples than those that are compared."""
+    layers = dict.fromkeys(layer for layer in builder.layers.values() if layer in fold.neurons)
+    told = [(layer, fold.neurons[layer].caveat) for layer in layers]
+    return [f"{layer}: {caveat} (no sample that is compared shows a difference)" for layer, caveat in told if caveat]
 
 
 def _answer(fold: Folding, choice: Choice, asked: Asked) -> Answer:
@@ -113,7 +117,7 @@ def _answer(fold: Folding, choice: Choice, asked: Asked) -> Answer:
     population = choice.population if asked.classes is None else outputs // max(asked.classes, 1)
     gathered = choice.readout == "count" or choice.decay == 1
     whole = population if population and outputs % population == 0 else 1
-    return Answer(choice.layer, choice.value.index, places, whole, gathered, asked.readout is not None)
+    return Answer(choice.layer, choice.value.index, places, whole, gathered, asked.readout is not None, choice.once)
 
 
 GRADED = ("direct", "current")
@@ -134,11 +138,9 @@ def _choice(builder: Builder, fold: Folding, asked: Asked) -> Choice | None:
             if end.layer in fold.neurons:
                 builder.neurons(end.layer)
             else:
-                timed = any(neuron.over_time for neuron in fold.neurons.values())
-                step = end.value.maker.index if end.value.maker is not None and not timed else 0
                 builder.above.setdefault(end.layer, set())
                 builder._current = end.layer
-                builder.node(fold.number(end.value, step, timed))
+                builder.node(fold.place_of(end.value)[0])
                 builder._current = ""
         except CannotImport as fault:
             builder.faults.append(f"{end.layer}: {fault}")
@@ -172,13 +174,16 @@ def _encoding(fold: Folding, asked: Asked, builder: Builder) -> tuple[Encoding, 
                 f"example, or spikes ({arg('encoding', 'events')})"
             )
         return asked.encoding or "direct", []
-    coding = [name for name in fold.codes if name.removeprefix("spikegen.") in CODED]
-    if kinds == {"coded"} and coding:
-        code = CODED[coding[-1].removeprefix("spikegen.")]
-        return code, [
-            f"its spikes are made by {coding[-1]}; a student's are made by encoding {code!r}, by its own rule and "
-            "without its other arguments: measure the accuracy again"
-        ]
+    if kinds == {"coded"}:
+        try:
+            if (found := encoding_of(fold)) is not None:
+                builder.faults += faults_of_choice(found[0], asked.encoding)
+                return found
+        except CannotImport as fault:
+            builder.faults.append(str(fault))
+            return asked.encoding or "direct", []
+    if not kinds and builder.faults:
+        return asked.encoding or "direct", []  # nothing is known of an input that leads nowhere
     told = ", ".join(name for name in fold.codes) or "nothing"
     builder.faults.append(
         f"computes {told} of its input before the first layer; a student's input enters as it is, from 0 to 1: put "

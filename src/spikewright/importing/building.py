@@ -28,9 +28,14 @@ from .parts import (
     TransposedPart,
 )
 from .refusals import MAX_OF_CURRENTS
+from .states import state_faults
 
 Made = tuple[str, float]
 """The name of a part, and the number by which its result is to be multiplied."""
+_BEHIND = (
+    "is fed with what was summed or averaged over time, and on the chip neurons hear the spikes of each step; only the "
+    "last layers, without neurons behind them, may do so"
+)
 _WEIGHTED = (LinearPart, ConvPart, TransposedPart)
 
 
@@ -72,7 +77,10 @@ class Builder:
         folding, neuron = self.folding, self.folding.neurons[layer]
         self._neurons[layer] = layer, 1.0  # of a network that returns to it
         name, gain = self._feeding(layer, neuron)
-        self.faults += [*folding.check_states(layer), *check_constants(neuron, layer)]
+        self.faults += [
+            *state_faults(layer, folding.recording.of_layer(layer), neuron),
+            *check_constants(neuron, layer),
+        ]
         own = self._name(layer)
         shape = canonical(self._entering_shape(layer, neuron), self.folding.row)
         with torch.no_grad():
@@ -89,11 +97,15 @@ class Builder:
         before, self._current = self._current, layer
         self.above.setdefault(layer, set())
         try:
-            steps = calls[:1] if neuron.over_time else calls
-            numbers = [folding.number(call.sources[0], call.index, bool(neuron.over_time)) for call in steps]
+            if neuron.over_time:
+                numbers = [folding.number(calls[0].sources[0], step, True) for step in range(folding.steps)]
+            else:
+                numbers = [folding.number(call.sources[0], call.index) for call in calls]
             other = next((step for step, number in enumerate(numbers) if number != numbers[0]), None)
             if other is not None:
                 self.faults.append(f"{layer}: {self._difference(numbers[0], numbers[other], other)}")
+            if folding.nodes[numbers[0]].behind:
+                self.faults.append(f"{layer}: {_BEHIND}")
             made = self.node(numbers[0])
         except CannotImport as fault:
             self.faults.append(f"{layer}: {fault}")
@@ -148,6 +160,8 @@ class Builder:
         except CannotImport as fault:
             self.faults.append(f"{call.what}: {fault}")
             return sources[0] if sources else (INPUT, 1.0)
+        if node.behind and layer.kind is MaxPoolPart:
+            self.faults.append(f"{call.what}: {MAX_OF_CURRENTS}")
         return self._layer(layer, call.what, sources)
 
     def _input(self, shape: Shape) -> Made:
@@ -257,9 +271,7 @@ class Builder:
         """The part that answers: the network's last neurons, or an integrator behind its last layer."""
         if choice.decay is None:
             return self.neurons(choice.layer)[0]
-        timed = any(neuron.over_time for neuron in self.folding.neurons.values())
-        step = 0 if timed else choice.value.maker.index if choice.value.maker is not None else 0
-        name, gain = self.node(self.folding.number(choice.value, step, timed))
+        name, gain = self.node(self.folding.place_of(choice.value)[0])
         made = Neuron(reset="none", beta=torch.tensor(choice.decay), threshold=torch.tensor(1.0))
         part, weights, _ = self._neuron_part(self._name("readout"), made, (name,), gain, ())
         self._add(part, weights, choice.layer)

@@ -8,9 +8,9 @@ from typing import Any
 
 from ..base.errors import arg
 from ..base.types import Readout
+from .calls import Call, Value
 from .folding import Folding
 from .neuron import CannotImport
-from .recording import Call, Value
 
 GATHERS = frozenset(
     (
@@ -30,7 +30,7 @@ GATHERS = frozenset(
         ),
         *("__getitem__", "__setitem__", "select", "unbind", "split", "chunk", "view", "view_as", "reshape", "flatten"),
         *("unflatten", "squeeze", "unsqueeze", "transpose", "permute", "movedim", "swapaxes", "repeat", "expand"),
-        *("clone", "detach", "contiguous", "to", "type", "float", "cpu", "cuda", "zeros_like"),
+        *("clone", "detach", "data", "contiguous", "to", "type", "float", "cpu", "cuda", "zeros_like"),
     )
 )
 """Operations between the neurons that answer and what a network returns."""
@@ -143,6 +143,7 @@ class Choice:
         value: of a step, of the layer.
         remarks: what was assumed.
         population: outputs for each class.
+        once: whether the layer computes once, and not in each step.
     """
 
     readout: Readout
@@ -151,6 +152,7 @@ class Choice:
     value: Value
     remarks: tuple[str, ...] = ()
     population: int = 1
+    once: bool = False
 
 
 def choose(folding: Folding, ends: list[End], readout: Readout | None, above: dict[str, set[str]]) -> Choice:
@@ -229,6 +231,8 @@ def _integrated(folding: Folding, end: End, readout: Readout | None) -> Choice:
     """A layer without neurons as the last: what it computes is summed over time by an integrator."""
     if readout == "count":
         raise CannotImport(f"{arg('readout', 'count')}: {end.layer} is the last layer, and no neurons follow that fire")
+    if (once := _once(folding, end)) is not None:
+        return once
     last = not {"sum", "mean", "add", "__add__", "__iadd__", "add_"} & set(end.operations)
     if last and len(end.steps) == 1 and folding.steps > 1 and not _whole(folding, end):
         return Choice("membrane", end.layer, 0.0, end.value, (f"{end.layer}: its values of the last step are read",))
@@ -236,6 +240,21 @@ def _integrated(folding: Folding, end: End, readout: Readout | None) -> Choice:
         raise CannotImport(f"takes the largest of what {end.layer} computes over time; take the sum or the mean")
     remark = f"{end.layer}: no neurons follow, so what it computes is summed over all steps by an integrator"
     return Choice("membrane", end.layer, 1.0, end.value, (remark,))
+
+
+def _once(folding: Folding, end: End) -> Choice | None:
+    """The readout of a layer that computes once, behind the loop over time; None of one that does so in each step."""
+    try:
+        number, step, timed = folding.place_of(end.value)
+    except CannotImport:
+        return None  # the fault is noted where the layer is built
+    if folding.nodes[number].behind:
+        told = "computes once, of what all steps give; the student's does so in each step, and an integrator sums it"
+        return Choice("membrane", end.layer, 1.0, end.value, _read(end, told), once=True)
+    if not timed and step == folding.steps - 1 > 0 and len(folding.recording.of_layer(end.layer)) == 1:
+        told = "computes once, of the spikes of the last step; its values of that step are read"
+        return Choice("membrane", end.layer, 0.0, end.value, _read(end, told), once=True)
+    return None
 
 
 def _whole(folding: Folding, end: End) -> bool:

@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
+from .calls import Call, Recording, Value
 from .layer import Layer, Shape, Use, handler_of
 from .neuron import CannotImport, Neuron
-from .recording import Call, Recording, Value, values_in
+from .over_time import Gathered, gathered
 from .refusals import refusal_of
+from .sample import Sample, part_of, same
 
 Entering = Literal["same", "steps", "coded"]
-_UNCHANGED = ("clone", "detach", "contiguous", "to", "float")
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """What was fed to a network.
-
-    Attributes:
-        tensor: ``(B, ...)``, or with the timesteps as a further axis.
-        shape: of one sample in one timestep, as the network takes it.
-        batch: B.
-        time_axis: of the timesteps, None for samples without.
-        merged: T, where samples and timesteps are one axis, ``(B * T, ...)``; 0 elsewhere.
-    """
-
-    tensor: Tensor
-    shape: Shape
-    batch: int
-    time_axis: int | None = None
-    merged: int = 0
-
-    def step(self, number: int) -> Tensor:
-        """What enters in one step, ``(B, ...)``."""
-        if self.merged:
-            return self.tensor.reshape(self.batch, self.merged, *self.tensor.shape[1:])[:, number]
-        return self.tensor if self.time_axis is None else self.tensor.select(self.time_axis, number)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +29,8 @@ class Node:
         shape: of one sample.
         use: of a layer.
         constant: whether it is the same for every sample.
+        layer: what it is in a student, where that is known without its use.
+        behind: whether it is computed once, of what was gathered over all steps.
     """
 
     call: Call | None
@@ -62,6 +38,8 @@ class Node:
     shape: Shape
     use: Use | None = None
     constant: bool = False
+    layer: Layer | None = None
+    behind: bool = False
 
 
 @dataclass(eq=False)
@@ -78,6 +56,7 @@ class Folding:
         entries: what enters in each step, ``(B, ...)``.
         row: whether sequences ``(C, L)`` lie along the width of a student's images, and not along their height.
         codes: operations between the input and what enters.
+        coded: by step, what enters where it is neither the sample nor a step of it.
     """
 
     recording: Recording
@@ -88,10 +67,12 @@ class Folding:
     entering: dict[Entering, Shape] = field(default_factory=dict)
     entries: dict[int, Tensor] = field(default_factory=dict)
     codes: tuple[str, ...] = ()
+    coded: dict[int, Value] = field(default_factory=dict)
     row: bool = False
     _numbers: dict[Any, int] = field(default_factory=dict)
     _known: dict[tuple[int, int, bool], int] = field(default_factory=dict)
     _moving: dict[int, bool] = field(default_factory=dict)
+    _order: dict[int, int] = field(default_factory=dict)
 
     def number(self, value: Value, step: int, timed: bool = False) -> int:
         """The number of the node that ``value`` is in ``step``; equal nodes have equal numbers.
@@ -127,7 +108,41 @@ class Folding:
             return self.number(call.sources[step], step)
         if not timed and self._selects(call, value, step):
             return self.number(call.sources[0], step, timed=True)
+        if (over_time := self._gathered(value)) is not None:
+            layer, shape = Layer(None, gain=over_time.gain), self.shape_of(value, False)
+            node = Node(call, (over_time.number,), shape, layer=layer, behind=True)
+            return self._at(("gathered", over_time.number, over_time.gain, shape), node)
         return self._layer(call, value, step, timed)
+
+    def _gathered(self, value: Value) -> Gathered | None:
+        """What is gathered in a value over all steps."""
+        if not self._order:
+            self._order = {id(call): place for place, call in enumerate(self.recording.calls)}
+        return gathered(
+            value,
+            self.steps,
+            self._order,
+            self.number,
+            lambda source, step: part_of(source.tensor, step, self.sample, self.steps),
+            self.moves,
+        )
+
+    def place_of(self, value: Value) -> tuple[int, int, bool]:
+        """The node of a value that is an output, its step, and whether it holds all of them.
+
+        Raises:
+            CannotImport: it is none of a single step.
+        """
+        timed = any(neuron.over_time for neuron in self.neurons.values())
+        step = 0 if timed or value.maker is None else value.maker.index
+        try:
+            return self.number(value, step, timed), step, timed
+        except CannotImport:
+            try:  # a layer behind the loop, of the last step
+                return self.number(value, self.steps - 1), self.steps - 1, False
+            except CannotImport:
+                pass
+            raise
 
     def _layer(self, call: Call, value: Value, step: int, timed: bool) -> int:
         moving = [source for source in call.sources if self.moves(source)]
@@ -135,9 +150,11 @@ class Folding:
         key = ("layer", call.what, value.index, sources, _frame(call, self))
         if key in self._numbers:
             return self._numbers[key]
+        behind = any(self.nodes[source].behind for source in sources)
+        timed = timed and not behind
         shapes = tuple(self.shape_of(source, timed) for source in moving)
         use = Use(call.module, call.args, call.kwargs, shapes, self.shape_of(value, timed), self.row)
-        return self._at(key, Node(call, sources, use.shape, use))
+        return self._at(key, Node(call, sources, use.shape, use, behind=behind))
 
     def _at(self, key: Any, node: Node) -> int:
         if key not in self._numbers:
@@ -166,19 +183,33 @@ class Folding:
         return all(self._enters(source) for source in moving)
 
     def _entry(self, value: Value, step: int, timed: bool) -> int:
-        sample, found = self.sample, value.tensor
+        if (known := self._known.get((id(value), -1, timed))) is not None:
+            return known  # all of its steps have entered
+        found = value.tensor
+        if (
+            timed
+            and self.sample.time_axis is None
+            and not self.sample.order
+            and _is_repeated(found, self.sample, self.steps)
+        ):
+            self.sample = replace(self.sample, order="T")
+        sample = self.sample
         steps = range(self.steps) if timed else (step,)
         parts = {number: part_of(found, number, sample, self.steps) if timed else found for number in steps}
         kind: Entering = "coded"
-        if all(_same(part, sample.step(number)) for number, part in parts.items()):
+        if all(same(part, sample.step(number)) for number, part in parts.items()):
             kind = "same" if sample.time_axis is None else "steps"
         for number, part in parts.items():
             self.entries[number] = part.detach().clone()
         shape = tuple(parts[step].shape[1:])
         self.entering[kind] = shape
         if kind == "coded":
+            self.coded |= dict.fromkeys(parts, value)
             self.codes = tuple(dict.fromkeys((*self.codes, *_operations(value))))
-        return self._at(("entry", kind, shape), Node(None, (), shape))
+        number = self._at(("entry", kind, shape), Node(None, (), shape))
+        if timed:
+            self._known[id(value), -1, True] = number
+        return number
 
     def shape_of(self, value: Value, timed: bool) -> Shape:
         """The shape of one sample in one step."""
@@ -209,56 +240,8 @@ class Folding:
                 and source.shape[axis] == self.steps
                 and source.shape[1 - axis] == self.sample.batch
             ):
-                return _same(value.tensor, source.select(axis, step))
+                return same(value.tensor, source.select(axis, step))
         return False
-
-    def check_states(self, name: str) -> Iterator[str]:
-        """What is wrong with the states that are handed to a layer of neurons."""
-        calls, neuron = self.recording.of_layer(name), self.neurons[name]
-        for call in calls if neuron.states and not neuron.over_time else ():
-            arguments = arguments_of(call)
-            for place in neuron.states:
-                given = list(values_in(arguments[place])) if place < len(arguments) else []
-                if fault := _state_fault(call, given):
-                    yield f"{name}: {fault}"
-                    return
-
-
-def arguments_of(call: Call) -> list[Any]:
-    """The arguments of a layer's call by position."""
-    assert call.module is not None
-    try:
-        bound = inspect.signature(call.module.forward).bind(*call.args, **call.kwargs)
-    except (TypeError, ValueError):
-        return list(call.args)
-    return list(bound.arguments.values())
-
-
-def _state_fault(call: Call, given: list[Value]) -> str:
-    """What is wrong with the states ``given`` to a call; empty where nothing is."""
-    for value in given:
-        while value.maker is not None and value.maker.what in _UNCHANGED and value.maker.module is None:
-            value = value.maker.sources[0]
-        before = value.maker
-        at_rest = not bool(value.tensor.count_nonzero())
-        if call.index == 0:
-            if not at_rest or (before is not None and before.module is not None):
-                return "starts from a state that is not zero; the chip starts at rest: start from zeros"
-        elif before is None or before.module is None or not _is_same(before, call):
-            if at_rest:
-                return f"starts from zero again in step {call.index}; hand it the state that it returned"
-            what = "another layer" if before is not None and before.module is not None else "the code around it"
-            return (
-                f"gets a state from {what} in step {call.index}, and not its own of the step before; hand the state "
-                "that the layer returned to the same layer, unchanged"
-            )
-        elif before.index != call.index - 1:
-            return f"gets its state of step {before.index} in step {call.index}; hand it that of the step before"
-    return ""
-
-
-def _is_same(one: Call, other: Call) -> bool:
-    return one.module is other.module and one.what == other.what
 
 
 def _content(value: Value) -> Any:
@@ -283,23 +266,9 @@ def _frame(call: Call, folding: Folding) -> str:
     return told((call.args, call.kwargs))
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
-    return one.numel() == other.numel() and bool(torch.equal(one.reshape(-1).float(), other.reshape(-1).float()))
-
-
-def part_of(values: Tensor, step: int, sample: Sample, steps: int) -> Tensor:
-    """One step of values that hold all of them, in whatever order of time and samples."""
-    if sample.merged and values.shape[:1] == (steps * sample.batch,):
-        return values.reshape(sample.batch, steps, *values.shape[1:])[:, step]
-    if values.shape[:2] == (steps, sample.batch):
-        return values[step]
-    if values.shape[:2] == (sample.batch, steps):
-        return values[:, step]
-    if values.shape[:1] == (steps * sample.batch,):
-        first = sample.time_axis == 0
-        shape = (steps, sample.batch) if first else (sample.batch, steps)
-        return values.reshape(*shape, *values.shape[1:]).select(0 if first else 1, step)
-    return values[0] if values.shape[:2] == (1, sample.batch) else values
+def _is_repeated(values: Tensor, sample: Sample, steps: int) -> bool:
+    """Whether values are the samples, all of them once for each step, along one axis."""
+    return len(values) == steps * sample.batch and all(same(part, sample.tensor) for part in values.chunk(steps))
 
 
 def _operations(value: Value) -> Iterator[str]:
@@ -315,6 +284,8 @@ def layer_of(node: Node) -> Layer:
     Raises:
         CannotImport: it has no counterpart.
     """
+    if node.layer is not None:
+        return node.layer
     assert node.use is not None and node.call is not None
     handler = handler_of(node.use.module, node.call.what)
     if handler is None:

@@ -7,6 +7,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from .calls import Value
 from .layer import Layer, Shape, Use, handles
 from .neuron import CannotImport
 from .parts import (
@@ -21,7 +22,6 @@ from .parts import (
     TransposedPart,
     UpsamplePart,
 )
-from .recording import Value
 
 PASSED = Layer(None)
 """Values pass unchanged."""
@@ -184,7 +184,7 @@ def _(use: Use) -> Layer:
 
 
 @handles("Identity", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout")
-@handles("clone", "detach", "contiguous", "to", "float", "cuda", "cpu", "requires_grad_", "type", "type_as")
+@handles("clone", "detach", "data", "contiguous", "to", "float", "cuda", "cpu", "requires_grad_", "type", "type_as")
 def _(use: Use) -> Layer:  # noqa: ARG001  (every handler takes what the table gives)
     return PASSED
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .calls import Value
 from .parts import AnyPart
-from .recording import Value
 
 Shape = tuple[int, ...]
 

@@ -13,14 +13,22 @@ from torch import Tensor, nn
 from ..base.errors import InputError, Refusal, arg, refuse
 from .assembling import Asked, Assembled, assembled
 from .building import Builder
-from .folding import Folding, Sample
+from .calls import Recording
+from .folding import Folding
 from .neuron import CannotImport, Neuron, hidden_in, rest, translator_of
 from .of_sinabs import steps_of_merged
 from .prepared import is_leaf, of_the_user
-from .recording import Recorder, Recording
+from .reads import faults_of_reads
+from .recording import Recorder
+from .sample import Sample
 
+_AGAIN = "goes through all steps in one call and is called more than once; make a layer of its own for each place"
 MOST_VALUES = 2**26
 """Numbers of one recording: 256 MiB."""
+
+
+class WrongForm(Refusal):
+    """Samples with other axes than a network takes."""
 
 
 @dataclass(eq=False)
@@ -142,16 +150,20 @@ def found_in(module: nn.Module, example: Tensor, asked: Asked, called: str) -> F
     merged = steps_of_merged(module, len(example), asked.timesteps)
     first = Sample(example, tuple(example.shape[1:]), len(example))
     recording = of_the_user(called, lambda: record(module, first, 1, _states_wanted(module) > 0))
+    _refuse_reads(recording, neurons, first, called)
     counts = {name: len(recording.of_layer(name)) for name in neurons}
     if not any(counts.values()):
         raise InputError(f"{called}: its forward pass runs none of its layers of neurons; give one that does")
+    again = [f"{name}: {_AGAIN}" for name, count in counts.items() if neurons[name].over_time and count > 1]
+    refuse(called, again)
     outside = max(counts.values()) == 1 and not any(neurons[name].over_time for name, count in counts.items() if count)
     if outside:
         return _looped(module, first, asked, neurons, called)
     found: list[list[str]] = []
     steps = merged or _steps(recording, neurons, counts, called)
-    possible = [Sample(example, first.shape, len(example) // merged, 1, merged)] if merged else []
-    for sample in possible or _hypotheses(example, steps, called):
+    together = any(counts[name] and neuron.over_time == "TB" for name, neuron in neurons.items())
+    for sample in _hypotheses(example, steps, merged or 0, called):
+        sample = replace(sample, order="B" if together else "")
         if not _runs_over(recording, neurons, sample, steps):
             continue
         fold = Folding(recording, neurons, sample, steps)
@@ -165,11 +177,18 @@ def found_in(module: nn.Module, example: Tensor, asked: Asked, called: str) -> F
         except Refusal as error:
             found.append([*error.faults])
     if not found:
+        how = "" if asked.timesteps is not None else f", and say how many steps there are: {arg('timesteps', 25)}"
         told = (
-            f"samples {tuple(example.shape)} are not what its layers of neurons take, which go through time themselves"
+            f"samples {tuple(example.shape)} are not what its layers of neurons take, which go through time "
+            f"themselves; give (T, B, ...) to those of SpikingJelly and Norse and (B, T, ...) to those of sinabs{how}"
         )
-        raise Refusal(called, [f"{told}; give (T, B, ...) to SpikingJelly and (B, T, ...) to sinabs"])
+        raise WrongForm(called, [told])
     raise Refusal(called, min(reversed(found), key=len))
+
+
+def _refuse_reads(recording: Recording, neurons: dict[str, Neuron], sample: Sample, called: str) -> None:
+    """Refuse code that decides by what the sample makes it compute."""
+    refuse(called, faults_of_reads(recording.reads, Folding(recording, neurons, sample, 1).moves))
 
 
 def _runs_over(recording: Recording, neurons: dict[str, Neuron], sample: Sample, steps: int) -> bool:
@@ -229,6 +248,7 @@ def _looped(module: nn.Module, first: Sample, asked: Asked, neurons: dict[str, N
         sample = replace(first, tensor=(frames < first.tensor).to(first.tensor.dtype), time_axis=0)
     rest(module)
     recording = of_the_user(called, lambda: record(module, sample, asked.timesteps or 1, True))
+    _refuse_reads(recording, neurons, sample, called)
     return _finished(module, Folding(recording, neurons, sample, asked.timesteps), asked, called, outside=True)
 
 
@@ -251,9 +271,15 @@ def _steps(recording: Recording, neurons: dict[str, Neuron], counts: dict[str, i
     return int(shape[0 if neurons[name].over_time == "T" else 1])
 
 
-def _hypotheses(example: Tensor, steps: int, called: str) -> list[Sample]:
-    """What the axes of an example may be: samples alone, or with the timesteps before or behind them."""
+def _hypotheses(example: Tensor, steps: int, merged: int, called: str) -> list[Sample]:
+    """What the axes of an example may be: samples alone, or with the timesteps before, behind, or as one axis.
+
+    Args:
+        merged: T, where layers of neurons take samples and timesteps as one axis; 0 elsewhere.
+    """
     made = [Sample(example, tuple(example.shape[1:]), len(example))]
+    if merged and len(example) % merged == 0:
+        made.insert(0, Sample(example, tuple(example.shape[1:]), len(example) // merged, 1, merged))
     for axis in (0, 1):
         if example.dim() > 2 and example.shape[axis] == steps:
             made.append(Sample(example, tuple(example.shape[2:]), int(example.shape[1 - axis]), axis))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -138,4 +138,20 @@ def check_constants(neuron: Neuron, name: str) -> list[str]:
                 f"{name}: its {word} reaches from {float(value.min()):g} to {float(value.max()):g}; a decay is from 0 "
                 "to 1: take a shorter time step, or longer time constants"
             )
-    return faults
+    return faults or list(_without_a_leak(neuron, name))
+
+
+def _without_a_leak(neuron: Neuron, name: str) -> Iterator[str]:
+    """Decays of 1 that no network of a chip has: beside others, or of neurons with a synaptic current."""
+    for word, value in (("beta", neuron.beta), ("alpha", neuron.alpha)):
+        if value is None or not bool((value == 1).any()):
+            continue
+        whole = (value == 1).flatten()
+        first = f"{int(whole.sum())} of {whole.numel()} values, the first at index {int(whole.int().argmax())}"
+        if neuron.alpha is not None:
+            yield f"{name}: its {word} is 1 ({first}), an infinite time constant beside a synaptic current; use 0.999"
+        elif not bool(whole.all()):
+            yield (
+                f"{name}: its {word} is 1 ({first}; snnTorch takes larger values as 1), and neurons with a leak and "
+                "without one are no layer of a chip network: use at most 0.999, or 1 for all"
+            )

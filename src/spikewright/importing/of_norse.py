@@ -1,10 +1,12 @@
 """Neurons of Norse: ``i = i + x``, ``v = v + dt / tau_mem * (v_leak - v + i)``, ``i = i - dt / tau_syn * i``.
 
-They fire above their threshold and reset at once; those called Box have no synaptic current.
+They fire above their threshold and reset at once; those called Box have no synaptic current. Classes without Cell in
+their names go through all steps in one call, time first.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,52 +26,69 @@ def _zero(layer: Any, name: str) -> None:
         raise CannotImport(f"has {name} = {getattr(layer.p, name)}, not 0; train it with {name} = 0")
 
 
-def _neuron(module: nn.Module, synaptic: bool, fires: bool) -> Neuron:
+def _reset(layer: Any) -> Any:
+    if "subtract" in getattr(getattr(layer.p, "reset_method", None), "__name__", ""):
+        return "subtract"
+    _zero(layer, "v_reset")
+    return "zero"
+
+
+def _neuron(module: nn.Module, over_time: bool, synaptic: bool, fires: bool) -> Neuron:
+    """A cell, or the layer that runs a cell through all steps, time first."""
     layer: Any = module
     _zero(layer, "v_leak")
-    reset: Any = "none"
-    if fires:
-        subtracts = "subtract" in getattr(getattr(layer.p, "reset_method", None), "__name__", "")
-        reset = "subtract" if subtracts else "zero"
-        if not subtracts:
-            _zero(layer, "v_reset")
     leak = _rate(layer, "tau_mem_inv")
     if leak.numel() > 1 and not bool((leak == leak.flatten()[0]).all()):
         raise CannotImport("has a time constant of each neuron, by which it also weighs its input; use one for all")
     return Neuron(
-        reset=reset,
+        reset=_reset(layer) if fires else "none",
         beta=1 - leak,
         alpha=1 - _rate(layer, "tau_syn_inv") if synaptic else None,
         threshold=constant(layer.p.v_th) if fires else torch.tensor(1.0),
         gain=float(leak.flatten()[0]),
-        results=("spikes" if fires else "membrane", "membrane", "current"),
+        results=_results(over_time, fires),
         states={1: 1},
+        over_time="T" if over_time else "",
     )
 
 
-@translates(PACKAGE, "LIFBoxCell")
+def _results(over_time: bool, fires: bool) -> tuple[Any, ...]:
+    """What a call returns; the states behind it are those of the last step where it goes through all."""
+    made = "spikes" if fires else "membrane"
+    return (made,) if over_time else (made, "membrane", "current")
+
+
+def _translate(cell: str, over_time: str | None, synaptic: bool, fires: bool) -> None:
+    translates(PACKAGE, cell)(partial(_neuron, over_time=False, synaptic=synaptic, fires=fires))
+    if over_time is not None:
+        translates(PACKAGE, over_time)(partial(_neuron, over_time=True, synaptic=synaptic, fires=fires))
+
+
+_translate("LIFBoxCell", None, synaptic=False, fires=True)
+_translate("LIFCell", "LIF", synaptic=True, fires=True)
+_translate("LIBoxCell", None, synaptic=False, fires=False)
+_translate("LICell", "LI", synaptic=True, fires=False)
+
+
+@translates(PACKAGE, "IAFCell", "IAF")
 def _(module: nn.Module) -> Neuron:
-    return _neuron(module, synaptic=False, fires=True)
+    """``v = v + x``, without a leak."""
+    over_time = type(module).__name__ == "IAF"
+    return Neuron(
+        reset=_reset(module),
+        beta=torch.tensor(1.0),
+        threshold=constant(module.p.v_th),
+        results=("spikes",) if over_time else ("spikes", "membrane"),
+        states={1: 1},
+        over_time="T" if over_time else "",
+    )
 
 
-@translates(PACKAGE, "LIFCell")
-def _(module: nn.Module) -> Neuron:
-    return _neuron(module, synaptic=True, fires=True)
-
-
-@translates(PACKAGE, "LIBoxCell")
-def _(module: nn.Module) -> Neuron:
-    return _neuron(module, synaptic=False, fires=False)
-
-
-@translates(PACKAGE, "LICell")
-def _(module: nn.Module) -> Neuron:
-    return _neuron(module, synaptic=True, fires=False)
-
-
-translates(PACKAGE, "SNNCell", "SNN", "LIF", "LI", "LILinearCell", "IAFCell")(
-    refused("is {a_kind}, which is not handled; use LIFBoxCell or LIFCell, and LIBoxCell or LICell as a readout")
+translates(PACKAGE, "LILinearCell")(
+    refused("is {a_kind}, which holds weights of its own; write it as nn.Linear without a bias and LICell")
 )
+_INSTEAD = "use LIFBoxCell, LIFCell, LIF or IAFCell, and LIBoxCell, LICell or LI as a readout"
+translates(PACKAGE, "SNNCell", "SNN")(refused(f"is {{a_kind}}, which is not handled; {_INSTEAD}"))
 translates(PACKAGE, "SNNRecurrent", "SNNRecurrentCell", "LSNNCell", "LSNNRecurrentCell")(
-    refused("is recurrent (a {kind}), which is not handled for Norse; use LIFBoxCell or LIFCell")
+    refused(f"is recurrent (a {{kind}}), which is not handled for Norse; {_INSTEAD}")
 )

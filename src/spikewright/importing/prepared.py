@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from ..base.errors import InputError, SpikewrightError, arg
 from .ends import VOTES
 from .neuron import is_foreign_neuron, rest
+from .reads import own_frames
 from .refusals import REFUSED
 
 T = TypeVar("T")
@@ -109,15 +109,7 @@ def of_the_user(called: str, function: Callable[[], T]) -> T:
         raise
     except Exception as error:  # whatever a user's code may raise
         said = str(error).strip().splitlines()
-        where = next((f" in line {f.lineno} of {f.filename}" for f in _own_frames(error)), "")
+        frames = own_frames(traceback.extract_tb(error.__traceback__))
+        where = next((f" in line {f.lineno} of {f.filename}" for f in frames), "")
         told = f": {said[0]}" if said else ""
         raise OwnCodeRaises(f"{called}: its forward raises {type(error).__name__}{where}{told}") from error
-
-
-def _own_frames(error: Exception) -> Iterator[Any]:
-    """Frames of a traceback in files that are no installed package and not this one, the last first."""
-    here = str(Path(__file__).resolve().parents[2])
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = Path(frame.filename).resolve()
-        if "site-packages" not in path.parts and not str(path).startswith(here) and path.is_file():
-            yield frame

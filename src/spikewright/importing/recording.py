@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import partial, wraps
 from typing import Any
 
@@ -18,100 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
+from .calls import Call, Recording, Value, tensors_in, values_in
+from .reads import DECISIONS, NUMBERS, Read, read
+
 CODES = ("rate", "latency", "delta", "rate_conv", "latency_code")
 """Functions of snnTorch's ``spikegen`` that are noted as a whole."""
-
-
-@dataclass(eq=False)
-class Value:
-    """A tensor of a recording.
-
-    Attributes:
-        tensor: its numbers when it was made.
-        maker: the call that made it; None for what the code brought along: parameters, constants, old states.
-        index: which of the call's results it is.
-        name: of a parameter, or ``input``.
-    """
-
-    tensor: Tensor = field(repr=False)
-    maker: Call | None = field(default=None, repr=False)
-    index: int = 0
-    name: str = ""
-
-    @property
-    def is_input(self) -> bool:
-        """Whether it is the network's input."""
-        return self.maker is None and self.name == "input"
-
-
-@dataclass(eq=False)
-class Call:
-    """A call of a layer or of an operation of torch.
-
-    Attributes:
-        what: name of the layer in its network, or of the operation: ``torch.add``, ``spikegen.rate``.
-        module: the layer, None for an operation.
-        args: arguments, tensors replaced by their values.
-        results: the tensors that came back, in order.
-        index: how often the layer was called before.
-    """
-
-    what: str
-    module: nn.Module | None
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    results: list[Value] = field(default_factory=list)
-    index: int = 0
-
-    @property
-    def sources(self) -> list[Value]:
-        """The values among the arguments, in order."""
-        return list(values_in((self.args, self.kwargs)))
-
-
-@dataclass(eq=False)
-class Recording:
-    """One or several forward passes.
-
-    Attributes:
-        calls: in order.
-        outputs: what each forward pass returned, tensors replaced by values.
-        inputs: what entered in each pass.
-    """
-
-    calls: list[Call]
-    outputs: list[Any]
-    inputs: list[Value]
-
-    def of_layer(self, name: str) -> list[Call]:
-        """The calls of a layer."""
-        return [call for call in self.calls if call.module is not None and call.what == name]
-
-
-def values_in(tree: Any) -> Iterator[Value]:
-    """The values in arguments or results."""
-    if isinstance(tree, Value):
-        yield tree
-    elif isinstance(tree, Mapping):
-        for each in tree.values():
-            yield from values_in(each)
-    elif isinstance(tree, list | tuple):
-        for each in tree:
-            yield from values_in(each)
-    elif hasattr(tree, "__dataclass_fields__"):
-        yield from values_in(vars(tree))
-
-
-def tensors_in(tree: Any) -> Iterator[Tensor]:
-    """The tensors in what a function returned: in tuples, lists, dictionaries and dataclasses."""
-    if isinstance(tree, Tensor):
-        yield tree
-    elif isinstance(tree, Mapping):
-        for each in tree.values():
-            yield from tensors_in(each)
-    elif isinstance(tree, list | tuple):
-        for each in tree:
-            yield from tensors_in(each)
 
 
 class Recorder(TorchFunctionMode):
@@ -136,6 +46,7 @@ class Recorder(TorchFunctionMode):
         self._inside, self._entered = 0, False
         self._counts: dict[str, int] = {}
         self.calls: list[Call] = []
+        self.reads: list[Read] = []
         for name, parameter in (*network.named_parameters(), *network.named_buffers()):
             self._known.setdefault(id(parameter), Value(parameter, name=name))
 
@@ -158,15 +69,14 @@ class Recorder(TorchFunctionMode):
             stack.enter_context(self._codes())
             stack.enter_context(self._indexing())
             while (given := arguments(len(outputs), result)) is not None:
-                if id(given[0]) not in self._known:
-                    self._known[id(given[0])] = Value(given[0], name="input")
-                inputs.append(self._known[id(given[0])])
+                entering = given[0].clone()  # which the code may change in place
+                inputs.append(self._known.setdefault(id(entering), Value(entering, name="input")))
                 with self:
                     self._entered = True
-                    result = self._network(*given)
+                    result = self._network(entering, *given[1:])
                     self._entered = False
                 outputs.append(self._noted(result))
-        return Recording(self.calls, outputs, inputs)
+        return Recording(self.calls, outputs, inputs, self.reads)
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -179,6 +89,10 @@ class Recorder(TorchFunctionMode):
         if name in ("__getitem__", "__setitem__"):
             return func(*args, **named)  # noted by _indexing
         noted = self._noted(args), self._noted(named)
+        if name in DECISIONS or name in NUMBERS:
+            self.reads += filter(None, [read(name, values_in(noted))])
+        if _changes_in_place(name) and args:
+            self._keep(args[0])
         result = func(*args, **named)
         made = list(tensors_in(result))
         if made:
@@ -203,6 +117,7 @@ class Recorder(TorchFunctionMode):
                 put(tensor, place, value)
                 return
             noted = self._noted((tensor, place, value))
+            self._keep(tensor)
             put(tensor, place, value)
             self._note(Call("__setitem__", None, noted, {}), [tensor])
 
@@ -233,15 +148,19 @@ class Recorder(TorchFunctionMode):
 
     @contextmanager
     def _codes(self) -> Iterator[None]:
-        """snnTorch's functions that make spikes of samples, noted as a whole."""
-        before = {name: getattr(snntorch.spikegen, name) for name in CODES if hasattr(snntorch.spikegen, name)}
-        for name, function in before.items():
-            setattr(snntorch.spikegen, name, self._whole(f"spikegen.{name}", function))
+        """snnTorch's functions that make spikes of samples, noted as a whole, also where code imports them by name."""
+        codes = {name: getattr(snntorch.spikegen, name) for name in CODES if hasattr(snntorch.spikegen, name)}
+        found = [getattr(type(module).forward, "__globals__", {}) for module in self._network.modules()]
+        spaces = {id(space): space for space in (vars(snntorch.spikegen), *found)}.values()
+        before = [(space, key, name, code) for space in spaces for key, value in space.items()
+                  for name, code in codes.items() if value is code]  # fmt: skip
+        for space, key, name, code in before:
+            space[key] = self._whole(f"spikegen.{name}", code)
         try:
             yield
         finally:
-            for name, function in before.items():
-                setattr(snntorch.spikegen, name, function)
+            for space, key, _, code in before:
+                space[key] = code
 
     def _whole(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
@@ -258,6 +177,11 @@ class Recorder(TorchFunctionMode):
             return result
 
         return noted
+
+    def _keep(self, changing: Tensor) -> None:
+        """Leave the value that a tensor is with its numbers, before an operation in place gives the tensor others."""
+        if (before := self._known.get(id(changing))) is not None:
+            before.tensor = changing.clone()
 
     def _note(self, call: Call, results: list[Tensor]) -> None:
         # A layer that hands its argument back, such as Identity or Dropout, makes a value of its own all the same.
@@ -295,5 +219,14 @@ def _leaves_of(network: nn.Module, is_leaf: Callable[[nn.Module], bool]) -> Iter
 
 
 def _name_of(function: Any) -> str:
-    """The name of an operation, without its module: ``add``, ``__getitem__``, ``avg_pool2d``."""
-    return (resolve_name(function) or getattr(function, "__name__", str(function))).rsplit(".", 1)[-1]
+    """The name of an operation, without its module: ``add``, ``__getitem__``, ``avg_pool2d``; of a property its own."""
+    whole: str = resolve_name(function) or getattr(function, "__name__", str(function))
+    return whole.removesuffix(".__get__").rsplit(".", 1)[-1]
+
+
+def _changes_in_place(name: str) -> bool:
+    """Whether an operation changes its first argument: ``add_``, ``__iadd__``."""
+    return name in _IN_PLACE or (name.endswith("_") and not name.endswith("__"))
+
+
+_IN_PLACE = tuple(f"__i{name}__" for name in ("add", "sub", "mul", "truediv", "floordiv", "pow", "and", "or", "xor"))

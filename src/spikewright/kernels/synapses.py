@@ -54,17 +54,18 @@ def deliver(connection, source, count, synapses, events, payloads, sums, at):
         at: where that of the target begins.
     """
     weights, place, origin, shift, starts, tap_weight, tap_target = synapses
-    block, graded, payload = np.uint64(connection.block), source.is_graded, np.int32(1)
+    block, graded, payload = np.uint64(connection.block), source.is_graded, connection.factor
+    is_scaled = graded or connection.factor != 1
     first_row, first_tap = np.uint64(connection.synapses), np.uint64(connection.taps)
     for e in range(np.uint64(source.listed), np.uint64(source.listed + count)):
         row = first_row + np.uint64(events[e])
         start, end = np.uint64(connection.weights + origin[row]), np.uint64(at + shift[row])
         here = np.uint64(connection.starts + place[row])
         if graded:
-            payload = payloads[e]
+            payload = np.int32(payloads[e] * connection.factor)
         for j in range(first_tap + np.uint64(starts[here]), first_tap + np.uint64(starts[here + np.uint64(1)])):
             from_, to = start + np.uint64(tap_weight[j]), end + np.uint64(tap_target[j])
-            if graded:
+            if is_scaled:
                 for k in range(block):
                     sums[to + k] += np.int32(weights[from_ + k] * payload)
             else:

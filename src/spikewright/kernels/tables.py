@@ -36,6 +36,7 @@ CONNECTION = np.dtype(
         ("source", np.int64),  # index of the population
         ("block", np.int64),  # weights that one tap adds, one after the other
         ("weights", np.int64),  # offset of its weights
+        ("factor", np.int32),  # of its weights
         ("synapses", np.int64),  # offset of its source neurons' rows in `place`, `origin` and `shift`
         ("starts", np.int64),  # offset of its places' rows in `starts`
         ("taps", np.int64),  # offset of its taps
@@ -48,11 +49,11 @@ class Synapses(NamedTuple):
 
     A spike of source neuron i of connection c stands at the place ``p = place[c.synapses + i]``. Its taps j are those
     from ``starts[c.starts + p]`` to ``starts[c.starts + p + 1]``, counted from ``c.taps``. Each adds the ``c.block``
-    weights from ``weights[c.weights + origin[c.synapses + i] + tap_weight[j]]`` on to the targets from
-    ``shift[c.synapses + i] + tap_target[j]`` on. A dense connection has one place and one tap.
+    weights from ``weights[c.weights + origin[c.synapses + i] + tap_weight[j]]`` on, times ``c.factor``, to the targets
+    from ``shift[c.synapses + i] + tap_target[j]`` on. A dense connection has one place and one tap.
     """
 
-    weights: npt.NDArray[np.int16]
+    weights: npt.NDArray[np.int8] | npt.NDArray[np.int16]
     place: npt.NDArray[np.int32]
     origin: npt.NDArray[np.int64]
     shift: npt.NDArray[np.int32]

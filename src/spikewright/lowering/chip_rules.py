@@ -145,7 +145,7 @@ def _geometry(chip: ChipNetwork, connection: Connection) -> tuple[int, tuple[int
     """Input channels, kernel shape and input height and width; the kernel of a dense layer is its whole input."""
     shape = chip.by_name[connection.source].shape
     channels, space = (shape[0], shape[1:]) if len(shape) == 3 else (shape[0], (1, 1))
-    return channels, connection.weight.shape[2:] if connection.conv else space, space
+    return channels, connection.shape[2:] if connection.conv else space, space
 
 
 def _shape_faults(chip: ChipNetwork, connection: Connection, layers: Layers) -> Iterator[str]:

@@ -16,13 +16,15 @@ from ..chip.registers import Grid, Peaks, grid_for, trained_grid
 from ..data.dataset import Dataset
 from ..data.for_network import ForNetwork
 from ..data.input_rule import InputRule
-from ..data.load import load
+from ..data.load import DATASETS, load
 from ..data.output_rule import CLASSES, OutputRule
 from ..data.split import Split
+from ..data.unlabelled import samples_for
 from ..graph.nir_io import read_graph
 from ..graph.time_step import NOTHING_SAID, Convention, Reading, read_as
 from ..graph.wiring import RESET_KEY, wire
 from ..profile.profile import HardwareProfile, load_profile
+from ..sources.arrays import lacks_labels
 from . import rules
 from .absurd import absurdities
 from .chip_rules import check_chip
@@ -31,6 +33,7 @@ from .passes import rewritten
 from .peaks import Measuring
 from .quantize import CALIBRATION, NO_ROOM, quantize, starved
 from .rules import check_draft
+from .split import by_layer
 
 
 def lower(
@@ -88,8 +91,7 @@ def lower(
     target = load_profile(profile)
     input_rule, meaning = rules_of(graph.metadata)
     if isinstance(calibrate, str | Path):
-        takes = takes_of(graph, timesteps, encoding)
-        calibrate = load(calibrate, timesteps=graph.metadata.get("timesteps", timesteps), network=takes)
+        calibrate = calibration_data(calibrate, graph, timesteps, encoding)
     measuring = _measuring(calibrate, graph, calibrate_samples, quantile, margin)
     given = {"timesteps": timesteps, "encoding": encoding, "input_bits": input_bits}
     draft = drafted(graph, target, given, Convention(dt_s, producer, reset))
@@ -131,6 +133,30 @@ def _measuring(
     idle = [name for name, value in given.items() if value is not None]
     refuse("lower", [f"{arg(name)}: is for scales measured on data; give {arg('calibrate')} too" for name in idle])
     return data
+
+
+def calibration_data(
+    name: str | Path,
+    graph: nir.NIRGraph,
+    timesteps: int | None = None,
+    encoding: str | None = None,
+    data_dir: Path | None = None,
+) -> Dataset | Split:
+    """Data to measure a graph on: of a data set, or of an ``.npz`` or ``.npy`` file of samples, which needs no labels.
+
+    Args:
+        timesteps, encoding: as in :func:`lower`.
+        data_dir: folder of a data set that has a name.
+
+    Raises:
+        InputError: data that do not fit the graph.
+    """
+    takes = takes_of(graph, timesteps, encoding)
+    if name not in DATASETS and lacks_labels(Path(name)):
+        wiring = wire(graph)
+        shape = (*wiring.shapes[wiring.input][1], 1, 1)[: max(3, len(wiring.shapes[wiring.input][1]))]
+        return samples_for(name, takes, shape)
+    return load(name, data_dir, graph.metadata.get("timesteps", timesteps), network=takes)
 
 
 def takes_of(graph: nir.NIRGraph, timesteps: int | None = None, encoding: str | None = None) -> ForNetwork:
@@ -271,10 +297,10 @@ def _facts_of(reading: Reading, said: Convention) -> dict[str, object]:
 def fitting_scales(
     graph: nir.NIRGraph, profile: HardwareProfile, peaks: Mapping[str, Peaks] | None = None
 ) -> dict[str, float]:
-    """By population, the largest scale that fits the chip's registers, at most the one in the graph's metadata.
+    """By layer, the largest scale that fits the chip's registers, at most the one in the graph's metadata.
 
     Args:
-        peaks: by population, the registers that it must have room for, instead of those in the graph's metadata.
+        peaks: by layer, the registers that it must have room for, instead of those in the graph's metadata.
 
     Raises:
         InputError: everything in the graph that a chip network cannot express, in one message.
@@ -283,6 +309,11 @@ def fitting_scales(
     grid, _ = grid_for(trained_grid(graph.metadata), profile, None)
     if peaks is not None:
         grid = replace(grid, peaks=peaks)
-    scales = quantize(draft, profile, grid).provenance["scales"]
+    return scales_of(quantize(draft, profile, grid))
+
+
+def scales_of(chip: ChipNetwork) -> dict[str, float]:
+    """By layer, the scale of a chip network; of one that was split, the smallest of its parts."""
+    scales = chip.provenance["scales"]
     assert isinstance(scales, dict)
-    return scales
+    return by_layer(scales, chip.provenance, min)

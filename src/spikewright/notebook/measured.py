@@ -13,7 +13,7 @@ from ..bench.sweep.result import SweepResult
 from ..chip.activity import Activity, overflow_sentences
 from ..data.quality import Quality
 from ..energy.report import EnergyReport
-from ..pages import numbers, plots
+from ..pages import anchors, numbers, plots
 from ..pages.numbers import Rows
 from ..pages.pictures import Picture, activity_pictures
 from ..pages.plot_style import svg
@@ -159,11 +159,14 @@ def sweep_view(result: SweepResult) -> str:
     rows: Rows = [head, *map(tuple, sweep_text.cells(result))]
     remarks = html.text(*list(sweep_text.remarks(result))[:REMARKS], faint=True)
     done = any(row.outcomes for row in result.rows)
-    words = f"Accuracy against energy of {len(result.rows)} budgets."
+    words, said = f"Accuracy against energy of {len(result.rows)} budgets.", ""
+    if (published := result.published) is not None:
+        words += anchors.in_words(published)
+        said = html.text(*anchors.remarks(published), anchors.KEY, faint=True)
     shown = html.pictures(
         [Picture("Accuracy against energy", words, svg(plot.pareto(result)))] if done else [], wide=True
     )
-    return html.view(f"Sweep: {result.title}", html.text(result.profile.banner), html.table(rows), remarks, shown)
+    return html.view(f"Sweep: {result.title}", html.text(result.profile.banner), html.table(rows), remarks, shown, said)
 
 
 @VIEWS.of(ComparisonResult)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import nir
 import numpy as np
 
@@ -73,7 +75,7 @@ def chip_view(chip: ChipNetwork) -> str:
             (population.name, population.role, _shape(population.shape), neurons, *first, *_registers(population))
         )
         rows += [("", "", "", "", *each, "", "", "") for each in others]
-    weights = sum(each.weight.size for each in chip.connections)
+    weights = sum(prod(each.shape) for each in chip.connections)
     facts = (
         f"{chip.encoding} input, T = {chip.timesteps}, {chip.readout} readout of {chip.outputs}; {weights:,} stored "
         f"weights in {len(chip.connections)} connections"

@@ -7,6 +7,7 @@ belong to the caller, and a notebook shows the one that stands in a cell's last 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,16 +24,21 @@ from ..data.dataset import Dataset
 from ..data.quality import Quality
 from ..energy.report import EnergyReport, Spikes
 from ..pages import plots
+from ..pages.chart import pareto_plot
 from ..pages.colours import BLUE, FAINT, INK, RULE, SAND
 from ..pages.plot_style import figure, in_style, panels, plain_axis
+from ..pages.pricing import AnyAnchors
 from ..pages.report import Report
+from ..pages.runs import table_of
 from ..pages.samples import encodings_figure
+from ..profile.anchors import anchors_beside
 from ..profile.schema import CostUnit
 from ..profile.units import quantity
 from ..training.records import EpochRecord
 from ..training.result import Distillation
 
 __all__ = [
+    "anchors",
     "budget",
     "comparison",
     "confusion",
@@ -166,10 +172,36 @@ def confusion(quality: Quality | IntArray, names: Sequence[str] = ()) -> Figure:
     return _confusion(counts, list(names) or [str(i) for i in range(len(counts))])
 
 
-def pareto(result: SweepResult) -> Figure:
-    """Accuracy against energy of a sweep: a mark for each budget, filled where it is Pareto-optimal on validation."""
+def pareto(result: SweepResult, anchors: AnyAnchors | None = None) -> Figure:
+    """Accuracy against energy of a sweep: a mark for each budget, filled where it is Pareto-optimal on validation.
+
+    Args:
+        anchors: published points to draw with it, a name, a TOML file, or points; None for those of the sweep.
+
+    Raises:
+        InputError: unknown points.
+    """
     _must_be("result", result, SweepResult, "what `sw.sweep` returns")
-    return sweep_plot(result)
+    return sweep_plot(result if anchors is None else replace(result, anchors=anchors_beside(anchors, [result.profile])))
+
+
+def anchors(report: Report, anchors: AnyAnchors | None = None) -> Figure:
+    """Accuracy against energy of a report beside published points.
+
+    Args:
+        anchors: a name, a TOML file, or points; None for those of the report.
+
+    Raises:
+        InputError: unknown or no points, or the report has no accuracy.
+    """
+    _must_be("report", report, Report, "what `sw.report` returns")
+    shown = report if anchors is None else replace(report, anchors=anchors_beside(anchors, [report.energy.profile]))
+    if shown.published is None:
+        raise InputError(f"{arg('anchors')}: the report has no published points; give e.g. anchors='mnist'")
+    table = table_of(shown.energy.profile, {"this network": shown})
+    if not table.points:
+        raise InputError(f"{arg('report')}: has no accuracy; simulate labelled data")
+    return pareto_plot(table, shown.published)
 
 
 def comparison(result: ComparisonResult) -> Figure:

@@ -17,7 +17,8 @@ from matplotlib.transforms import Bbox
 
 from ..base.artefacts import write_bytes
 from ..profile.profile import HardwareProfile
-from .colours import BLUE, FAINT, INK, RULE
+from .anchors import AnchorTable
+from .colours import BLUE, FAINT, INK, RULE, SAND
 from .measure import ACCURACY, Measure
 from .plot_style import WITHOUT_TIME, Plot, in_style, style
 from .runs import RunTable
@@ -34,6 +35,10 @@ AROUND = (("right", -0.7, 0.7), ("left", 1, 0), ("right", -1, 0), ("left", 0.7, 
           ("right", -0.92, 0.38), ("right", -0.92, -0.38), ("center", 0.38, 0.92),
           ("center", -0.38, -0.92))  # fmt: skip
 """Alignments and directions that are tried, the best first."""
+WIDE = 300.0
+"""From this factor between the outermost energies on, only powers of ten are marked."""
+Named = tuple[str, float, float]
+"""A name, and the energy and accuracy of its mark."""
 
 
 def write_chart(draw: Callable[[], Figure], stem: Path) -> dict[str, Path]:
@@ -73,17 +78,24 @@ def label_axes(axes: Any, profile: HardwareProfile, say: Callable[[float], str],
     axes.set_ylabel(f"{measure.name} of the integer network, test")
     digits = ".1%" if measure.in_percent else ".2f"
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:{digits}}"))
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high > WIDE * low else (1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: say(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 @in_style
-def pareto_plot(table: RunTable) -> Figure:
-    """Every run with known energy and accuracy, named, and the budget; filled marks and a line tell the front."""
+def pareto_plot(table: RunTable, beside: AnchorTable | None = None) -> Figure:
+    """Every run with known energy and accuracy, named, and the budget; filled marks and a line tell the front.
+
+    Args:
+        table: with at least one such run.
+        beside: published points to draw with them.
+    """
     energies = [report.total for _, report, _ in table.points]
     budget = table.points[0][1].budget
-    drawn = energy_figure(SIZE_IN, "", [*energies, *([budget.value] if budget else [])], BESIDE)
+    published = beside.energies if beside is not None else []
+    drawn = energy_figure(SIZE_IN, "", [*energies, *published, *([budget.value] if budget else [])], BESIDE)
     (axes,) = drawn.axes
     if budget is not None:
         axes.axvline(budget.value, color=RULE, linewidth=1, zorder=0)
@@ -92,12 +104,13 @@ def pareto_plot(table: RunTable) -> Figure:
             textcoords="offset points", ha="center", va="bottom", fontsize=9, color=INK,
         )  # fmt: skip
     _front(axes, table)
+    anchors = anchor_marks(axes, beside) if beside is not None else []
     label_axes(axes, table.profile, table.points[0][1].say, table.measure)
     axes.set_xlabel("energy per inference" if table.profile.has_joules else "relative cost per inference")
     axes.set_ylabel(table.measure.name)
     axes.margins(y=0.2)
     drawn.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9, labelcolor=INK)
-    _names(drawn, axes, [(row.name, report.total, accuracy) for row, report, accuracy in table.points])
+    name_marks(drawn, axes, [(row.name, report.total, accuracy) for row, report, accuracy in table.points], anchors)
     return drawn
 
 
@@ -106,7 +119,9 @@ def _front(axes: Any, table: RunTable) -> None:
     points = [(report.total, accuracy, bool(row.pareto)) for row, report, accuracy in table.points]
     best = sorted((energy, accuracy) for energy, accuracy, front in points if front)
     axes.step(*zip(*best, strict=True), where="post", color=FAINT, linewidth=1.1, zorder=1)
-    for front, words in ((True, "on the front: no run is cheaper and as accurate"), (False, "another run is better")):
+    alone = len(table.rows) == 1
+    on_it = "this network: modelled, dynamic" if alone else "on the front: no run is cheaper and as accurate"
+    for front, words in ((True, on_it), (False, "another run is better")):
         those = [(energy, accuracy) for energy, accuracy, mark in points if mark is front]
         if those:
             axes.plot(
@@ -116,18 +131,65 @@ def _front(axes: Any, table: RunTable) -> None:
             )  # fmt: skip
 
 
-def _names(drawn: Figure, axes: Any, points: Sequence[tuple[str, float, float]]) -> None:
-    """Write each name beside its mark, where nothing else is; far from it with a thin line between."""
+def anchor_marks(axes: Any, beside: AnchorTable) -> list[Named]:
+    """Draw published points, filled squares where they are comparable; returns those that want a name.
+
+    A point of which one number alone is known is a dotted line, which has its name at its end.
+    """
+    named: dict[bool, list[Named]] = {True: [], False: []}
+    for point in beside.drawn:
+        if point.energy is None:
+            assert point.accuracy is not None
+            _line(axes, point.name, accuracy=point.accuracy)
+        elif point.accuracy is None:
+            _line(axes, point.name, energy=point.energy.joules)
+        else:
+            named[not beside.differences(point)].append((point.name, point.energy.joules, point.accuracy))
+    for alike, words in ((True, "published, comparable"), (False, "published, not comparable")):
+        if named[alike]:
+            _, energies, accuracies = zip(*named[alike], strict=True)
+            axes.plot(
+                energies, accuracies, "s", color=SAND, markersize=6.5, markerfacecolor=SAND if alike else "white",
+                markeredgewidth=1.5, linestyle="none", label=words, zorder=2,
+            )  # fmt: skip
+    return [*named[True], *named[False]]
+
+
+def _line(axes: Any, name: str, *, energy: float | None = None, accuracy: float | None = None) -> None:
+    """A dotted line at the one number of a point that is known, and its name at the upper or the right end."""
+    words = "published, accuracy alone" if energy is None else "published, energy alone"
+    known = axes.get_legend_handles_labels()[1]
+    style: dict[str, Any] = {"color": SAND, "linewidth": 1.3, "linestyle": ":", "zorder": 0}
+    style["label"] = None if words in known else words
+    text = {"textcoords": "offset points", "fontsize": 8.5, "color": FAINT, "ha": "right", "va": "bottom"}
+    if accuracy is not None:
+        axes.axhline(accuracy, **style)
+        axes.annotate(name, (1.0, accuracy), xycoords=("axes fraction", "data"), xytext=(0, 2), **text)
+    else:
+        axes.axvline(energy, **style)
+        place = {"xycoords": ("data", "axes fraction"), "xytext": (-2, -2), "rotation": 90, "rotation_mode": "default"}
+        axes.annotate(name, (energy, 1.0), **text | {"va": "top"}, **place)
+
+
+def name_marks(drawn: Figure, axes: Any, points: Sequence[Named], others: Sequence[Named] = ()) -> None:
+    """Write each name beside its mark, where nothing else is; far from it with a thin line between.
+
+    Args:
+        others: are named last and fainter.
+    """
     drawn.draw_without_rendering()  # only now is it known where marks are and how wide texts
-    taken = [_around(axes.transData.transform((energy, accuracy))) for _, energy, accuracy in points]
+    every = [*points, *others]
+    taken = [_around(axes.transData.transform((energy, accuracy))) for _, energy, accuracy in every]
+    taken += [_box_of(text) for text in axes.texts]
     for line in axes.lines:
         if line.get_linestyle() != "None":  # its pieces are level or upright
             ends = pairwise(line.get_transform().transform_path(line.get_path()).vertices)
             taken += [Bbox([np.minimum(*piece) - 1, np.maximum(*piece) + 1]) for piece in ends]
-    for name, energy, accuracy in points:
+    for number, (name, energy, accuracy) in enumerate(every):
         text = axes.annotate(
-            name, (energy, accuracy), xytext=(RINGS[0], 0), textcoords="offset points", fontsize=9, color=INK,
-            va="center", in_layout=False, zorder=4,
+            name, (energy, accuracy), xytext=(RINGS[0], 0), textcoords="offset points",
+            fontsize=9 if number < len(points) else 8.5, color=INK if number < len(points) else FAINT, va="center",
+            in_layout=False, zorder=4,
             arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 5},
         )  # fmt: skip
         taken.append(_settle(drawn, axes, text, taken))

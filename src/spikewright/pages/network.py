@@ -78,7 +78,7 @@ def _connection(chip: ChipNetwork, connection: Connection) -> dict[str, object]:
     return {
         "source": connection.source,
         "target": connection.target,
-        "weights": list(connection.weight.shape),
+        "weights": list(connection.shape),
         "convolution": connection.conv is not None,
         "fan_in": _fan_in(connection),
         "weight_bits": connection.weight_bits,
@@ -104,13 +104,13 @@ def _registers(chip: ChipNetwork, population: Population, placement: Placement) 
 
 
 def _weights(chip: ChipNetwork, connection: Connection) -> tuple[str, ...]:
-    shape = "x".join(map(str, connection.weight.shape))
+    shape = "x".join(map(str, connection.shape))
     kind = shape if connection.conv is None else f"{shape} conv"
     return connection.source, kind, f"{effective_bits(chip, connection):.1f}", str(_fan_in(connection))
 
 
 def _fan_in(connection: Connection) -> int:
-    return int(np.prod(connection.weight.shape[1:]))
+    return int(np.prod(connection.shape[1:]))
 
 
 def placement_lines(placement: Placement) -> list[str]:

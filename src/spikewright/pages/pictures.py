@@ -11,9 +11,10 @@ import numpy as np
 from ..chip.activity import Trace
 from ..energy.report import EnergyReport, Spikes
 from ..placing.placement import Placement
-from . import chart, cores, numbers, plots, runs
+from . import anchors, chart, cores, numbers, plots, runs
 from .cores import PlacedCores
 from .plot_style import svg
+from .report import Report
 from .runs import RunTable
 
 
@@ -116,6 +117,20 @@ def run_picture(table: RunTable) -> Picture | None:
         return None
     title = f"Accuracy against energy on {table.profile.name}"
     return Picture(title, runs.in_words(table), svg(chart.pareto_plot(table)))
+
+
+def anchor_picture(report: Report, table: RunTable | None = None) -> Picture | None:
+    """Accuracy against energy beside published points; None where ours has no accuracy, or the points no place.
+
+    Args:
+        table: of several runs on the report's profile; None for the report alone.
+    """
+    beside = report.published
+    table = table or runs.table_of(report.energy.profile, {"this network": report})
+    if beside is None or not beside.drawn or not table.points:
+        return None
+    words = runs.in_words(table) + anchors.in_words(beside)
+    return Picture(f"Beside published chips: {beside.anchors.title}", words, svg(chart.pareto_plot(table, beside)))
 
 
 def comparison(reports: Sequence[EnergyReport]) -> list[Picture]:

@@ -16,12 +16,15 @@ from ..energy.pricing import PricedActivity, price
 from ..energy.provenance import Provenance
 from ..placing.core_load import core_loads, route_traffic
 from ..placing.placement import DEFAULT_PLACER, Placer
+from ..profile.anchors import Anchors, anchors_beside
 from ..profile.profile import HardwareProfile, load_profile
 from ..profile.units import Amount, parse_budget
 from .report import Report
 
 AnyProfile = str | Path | HardwareProfile
 """A profile, its name, or its TOML file."""
+AnyAnchors = str | Path | Anchors
+"""Published points, their name, or their TOML file."""
 
 
 def budgets_of(text: str | None, profiles: Sequence[HardwareProfile]) -> dict[str, Amount]:
@@ -43,12 +46,19 @@ def budgets_of(text: str | None, profiles: Sequence[HardwareProfile]) -> dict[st
     return budgets
 
 
-def report_on(priced: PricedActivity, activity: Activity, chip: ChipNetwork, provenance: Provenance) -> Report:
+def report_on(
+    priced: PricedActivity,
+    activity: Activity,
+    chip: ChipNetwork,
+    provenance: Provenance,
+    anchors: Anchors | None = None,
+) -> Report:
     """What a page shows of an activity whose energy is known.
 
     Args:
         priced: the energy, and the placement that it rests on.
         provenance: of the files that activity and network were read from.
+        anchors: published points to stand beside.
     """
     profile, placement = priced.energy.profile, priced.placement
     has_cores = profile.limits.neurons_per_core is not None
@@ -64,6 +74,7 @@ def report_on(priced: PricedActivity, activity: Activity, chip: ChipNetwork, pro
         raster=activity.raster,
         provenance=replace(provenance, profile_sha256=profile.sha256),
         overflows=tuple(overflow_sentences(activity)),
+        anchors=anchors,
     )
 
 
@@ -89,7 +100,12 @@ def priced(
 
 @overload
 def report(
-    activity: Activity, chip: ChipNetwork, profile: AnyProfile, energy_budget: str | None = ..., placer: Placer = ...
+    activity: Activity,
+    chip: ChipNetwork,
+    profile: AnyProfile,
+    energy_budget: str | None = ...,
+    placer: Placer = ...,
+    anchors: AnyAnchors | None = ...,
 ) -> Report: ...
 
 
@@ -100,6 +116,7 @@ def report(
     profile: list[AnyProfile],
     energy_budget: str | None = ...,
     placer: Placer = ...,
+    anchors: AnyAnchors | None = ...,
 ) -> list[Report]: ...
 
 
@@ -109,6 +126,7 @@ def report(
     profile: AnyProfile | list[AnyProfile],
     energy_budget: str | None = None,
     placer: Placer = DEFAULT_PLACER,
+    anchors: AnyAnchors | None = None,
 ) -> Report | list[Report]:
     """Report what ``activity`` costs on one profile, or on each of several.
 
@@ -117,16 +135,18 @@ def report(
         profile: a name, a TOML file, a profile, or a list of these.
         energy_budget: a number with a unit, for the profiles that have this unit.
         placer: how cores are laid out, and over how many chips; the default is what training uses.
+        anchors: published points to stand beside: a name, a TOML file, or points.
 
     Raises:
-        InputError: unknown profile, unusable budget, or the activity is not of this network.
+        InputError: unknown profile or points, unusable budget, or the activity is not of this network.
         AnswerIsNo: the network does not fit a profile.
     """
     check_type("activity", activity, Activity, "an Activity, such as simulate(chip, data)")
     check_type("chip", chip, ChipNetwork, "a ChipNetwork, such as lower(graph)")
     profiles = [load_profile(each) for each in profile] if isinstance(profile, list) else [load_profile(profile)]
     budgets = budgets_of(energy_budget, profiles)
+    published = None if anchors is None else anchors_beside(anchors, profiles)
     origin = Provenance(network=chip.provenance)
     energies = [price(activity, chip, each, budgets.get(each.name), placer) for each in profiles]
-    found = [report_on(each, activity, chip, origin) for each in energies]
+    found = [report_on(each, activity, chip, origin, published) for each in energies]
     return found if isinstance(profile, list) else found[0]

@@ -11,7 +11,7 @@ from jinja2 import Environment
 
 from ..base.artefacts import write_json, write_text
 from ..base.version import __version__
-from . import against, cores, measure, network, pictures, quality, runs
+from . import against, anchors, cores, measure, network, pictures, quality, runs
 from .report import SCHEMA_VERSION, Report, beside, teacher_line
 from .runs import RunTable
 from .templating import environment
@@ -76,7 +76,7 @@ def write_report(document: Document, stem: Path) -> dict[str, Path]:
 def _environment(html: bool) -> Environment:
     found = environment(html=html)
     found.globals |= {"cores": cores, "network": network, "against": against, "pictures": pictures}
-    found.globals |= {"quality": quality, "measure_of": measure.measure_of}
+    found.globals |= {"anchors": anchors, "quality": quality, "measure_of": measure.measure_of}
     found.globals |= {"side_by_side": runs, "beside": beside, "teacher_line": teacher_line, "version": __version__}
     found.filters["pretty"] = lambda value: json.dumps(value, indent=2, default=str, ensure_ascii=False)
     return found

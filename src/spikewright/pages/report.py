@@ -22,8 +22,10 @@ from ..energy.neurobench import NeuroBench
 from ..energy.provenance import Provenance
 from ..energy.report import EnergyReport
 from ..placing.placement import Use
+from ..profile.anchors import Anchors
 from ..profile.resets import reset_sentences
-from . import against, cores, numbers, quality
+from . import against, anchors, cores, numbers, quality
+from .anchors import AnchorTable, of_report
 from .cores import PlacedCores
 from .network import placement_json, placement_sentences
 
@@ -47,6 +49,7 @@ class Report(Shown, PlacedCores):
         agreement: accuracy at every level of this chip network, and where they differ; None where nobody looked.
         provenance: where network and activity came from.
         overflows: a sentence for each kind of overflow of each population, where there were any.
+        anchors: published points to stand beside; None where none were asked for.
     """
 
     energy: EnergyReport
@@ -57,6 +60,7 @@ class Report(Shown, PlacedCores):
     provenance: Provenance
     agreement: Agreement | None = None
     overflows: tuple[str, ...] = ()
+    anchors: Anchors | None = None
 
     def __getattr__(self, name: str) -> Any:
         if name == "energy" or name.startswith("__"):  # while an instance is copied or unpickled
@@ -77,6 +81,11 @@ class Report(Shown, PlacedCores):
     def teacher(self) -> AnnCost | None:
         """The teacher on the profile itself; None where that is not known."""
         return self.ann.teacher
+
+    @property
+    def published(self) -> AnchorTable | None:
+        """The published points beside this report; None where none were asked for."""
+        return None if self.anchors is None else of_report(self.anchors, self.energy, self.provenance.data)
 
     def __repr__(self) -> str:
         levels = "" if self.agreement is None else f"; {self.agreement.in_words()}"
@@ -137,6 +146,7 @@ class Report(Shown, PlacedCores):
             "neurobench": vars(self.neurobench),
             "agreement": None if self.agreement is None else self.agreement.facts,
             **({"overflows": list(self.overflows)} if self.overflows else {}),
+            **({} if self.published is None else {"anchors": self.published.as_json()}),
             "uncertainty": energy.profile.uncertainty,
             "sources": {name: source.model_dump() for name, source in energy.profile.sources.items()},
             "provenance": self.provenance.as_json(),
@@ -213,6 +223,9 @@ def _further(report: Report) -> Iterator[RenderableType]:
         yield Text(f"* {sentence}")
     for caption, rows in against.tables(energy, report.ann):
         yield from (Text(f"\n{caption}"), numbers.filled(rows))
+    if (table := report.published) is not None:
+        yield from (_heading(anchors.title(table)), numbers.filled(anchors.rows(table, sources=False)))
+        yield from (Text(sentence) for sentence in [*anchors.remarks(table), anchors.KEY])
     yield _heading("Not modelled, so the total is at least what it says")
     yield from (numbers.filled(numbers.unmodelled_rows(energy)), _heading("Fit"))
     fits = report.binding is not None

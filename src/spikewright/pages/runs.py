@@ -81,7 +81,7 @@ def tables_of(
     if len(runs) < 2:
         return ()
     found = zip(profiles, zip(*runs.values(), strict=True), strict=True)
-    return tuple(_table(profile, dict(zip(runs, each, strict=True))) for profile, each in found)
+    return tuple(table_of(profile, dict(zip(runs, each, strict=True))) for profile, each in found)
 
 
 def load_runs(
@@ -120,7 +120,8 @@ def names_of(activity: Path, folders: Sequence[Path]) -> list[str]:
     return ["/".join(path.parts[-length:]) for path in paths]
 
 
-def _table(profile: HardwareProfile, runs: Mapping[str, Report | AnswerIsNo]) -> RunTable:
+def table_of(profile: HardwareProfile, runs: Mapping[str, Report | AnswerIsNo]) -> RunTable:
+    """What runs cost on one profile, by name, and which of them no other beats."""
     reports = {name: each for name, each in runs.items() if isinstance(each, Report)}
     data = next((report.provenance.data for report in reports.values() if report.provenance.data), "")
     known = {

@@ -62,7 +62,7 @@ def narrower(chip: ChipNetwork, percent: int) -> ChipNetwork | None:
         groups = source.shape[0] if _is_depthwise(connection, chip) else connection.conv.groups
         if source.shape[0] % groups or target.shape[0] % groups:
             return None
-        weight = _zeros(target.shape[0], source.shape[0] // groups, *connection.weight.shape[2:])
+        weight = _zeros(target.shape[0], source.shape[0] // groups, *connection.shape[2:])
         connections.append(replace(connection, weight=weight, conv=replace(connection.conv, groups=groups)))
     return replace(chip, populations=tuple(populations.values()), connections=tuple(connections))
 
@@ -89,7 +89,7 @@ def _fewer_bits(chip: ChipNetwork, profile: HardwareProfile, chips: int) -> str:
     most = max(c.weight_bits for c in chip.connections) if profile.limits.synapse_bits_per_core is not None else 0
     for bits in range(most - 1, NARROWEST - 1, -1):
         connections = tuple(
-            replace(c, weight_bits=min(bits, c.weight_bits), weight=_zeros(*c.weight.shape)) for c in chip.connections
+            replace(c, weight_bits=min(bits, c.weight_bits), weight=_zeros(*c.shape)) for c in chip.connections
         )
         if _assigned(replace(chip, connections=connections), profile, chips) is not None:
             return f"with weights of {bits} bits"

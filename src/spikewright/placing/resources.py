@@ -63,7 +63,7 @@ def demands(
     needs |= {
         "neuron configurations": (limits.neuron_configs_per_core, lambda: 1),
         "synapse formats": (limits.synapse_formats_per_core, lambda: _synapse_formats(into, blocks, form)),
-        "fan-in": (limits.fan_in, lambda: sum(prod(c.weight.shape[1:]) for c in into)),
+        "fan-in": (limits.fan_in, lambda: sum(prod(c.shape[1:]) for c in into)),
         "fan-out": (limits.fan_out, lambda: sum(int(np.max(fan_out(chip, c))) for c in out_of)),
     }
     for resource, (limit, used) in needs.items():

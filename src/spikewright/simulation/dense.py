@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import reduce
-from threading import local
+from threading import Lock, local
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -30,6 +30,7 @@ from ..chip.law import INT32_LIMIT, STATE_LIMIT, exact_kernels, largest, modulo
 from ..chip.network import ChipNetwork, Connection, Neuron, Population
 from .kernel import Buffers, KernelTrace, Rules, integrate
 from .recording import Recording, SpikeArray, Tally, events_of
+from .tables import reach
 
 Heard: TypeAlias = Mapping[str, SpikeArray]
 """Spikes of another simulator by population, ``(timesteps, samples, *shape)``: what their targets hear instead."""
@@ -49,6 +50,7 @@ class Dense:
     def __init__(self, chip: ChipNetwork, drive: Drive, heard: Heard = NOTHING, record_states: bool = False) -> None:
         self._recording = _empty(chip, drive, record_states)
         self._chip, self._drive, self._heard, self._own = chip, drive, heard, local()
+        self._weights = _Weights(chip)
 
     @contextmanager
     def workers(self, count: int) -> Iterator[Callable[..., Iterable[Any]]]:
@@ -60,7 +62,7 @@ class Dense:
 
         def begin() -> None:
             torch.set_num_threads(1)
-            self._own.simulator = _Simulator(self._chip)
+            self._own.simulator = _Simulator(self._chip, self._weights)
 
         pool = ThreadPoolExecutor(count, initializer=begin)
         try:
@@ -105,13 +107,35 @@ def _empty(chip: ChipNetwork, drive: Drive, record_states: bool) -> Recording:
     )
 
 
-class _Simulator:
-    """One network with its weights as tensors, and memory to work in."""
+class _Weights:
+    """The weights of a network as tensors, made when they are needed, once for all threads.
+
+    Attributes:
+        reach: by connection, :func:`~spikewright.simulation.tables.reach`.
+    """
 
     def __init__(self, chip: ChipNetwork) -> None:
+        self.reach = {connection.name: reach(connection) for connection in chip.connections}
+        self._made: dict[tuple[str, torch.dtype], Tensor] = {}
+        self._lock = Lock()
+
+    def of(self, connection: Connection, dtype: torch.dtype) -> Tensor:
+        """The weights of a connection as float32 or float64."""
+        key = connection.name, dtype
+        with self._lock:
+            if key not in self._made:
+                kind = np.float32 if dtype == torch.float32 else np.float64
+                self._made[key] = torch.from_numpy(connection.packed.in_floats(kind))
+            return self._made[key]
+
+
+class _Simulator:
+    """One network, with memory to work in."""
+
+    def __init__(self, chip: ChipNetwork, weights: _Weights) -> None:
         self.chip = chip
         self._payload: int  # the largest of the samples at hand
-        self._weights: dict[tuple[str, torch.dtype], Tensor] = {}
+        self._weights = weights
         self._buffers = {p.name: Buffers() for p in chip.populations}
 
     def run(self, drive: Drive, heard: Heard, recording: Recording, chunk: slice) -> dict[str, Tally]:
@@ -173,17 +197,13 @@ class _Simulator:
 
     def _delivered(self, connection: Connection, sent: Tensor, dtype: torch.dtype) -> Tensor:
         """Synaptic input of every step through one connection, ``(steps, samples, *target shape)``."""
-        key = connection.name, dtype
-        if key not in self._weights:
-            self._weights[key] = torch.from_numpy(connection.weight.astype(np.float64)).to(dtype)
         shape, wraps = self.chip.by_name[connection.target].shape, self._bound(connection) >= EXACT_FLOAT32
-        return delivered(connection, self._weights[key], sent.to(dtype), shape, wraps)
+        return delivered(connection, self._weights.of(connection, dtype), sent.to(dtype), shape, wraps)
 
     def _bound(self, connection: Connection) -> int:
         """Largest absolute synaptic input that ``connection`` could deliver, partial sums included."""
-        per_target = np.abs(connection.weight.astype(np.int64)).reshape(len(connection.weight), -1).sum(axis=1)
         peak = self._payload if self.chip.by_name[connection.source].neuron is None else 1
-        return int(per_target.max(initial=0)) * peak
+        return self._weights.reach[connection.name] * peak
 
 
 def delivered(

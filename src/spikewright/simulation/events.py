@@ -27,7 +27,7 @@ from ..chip.network import ChipNetwork
 from ..chip.neuron_models import LAWS
 from ..kernels.tables import Recorded, Tables
 from .recording import Counted, Recording, Tally, events_of
-from .tables import RESETS, by_target, reach, tables_of
+from .tables import RESETS, by_target, hold_once, reach, tables_of
 
 LOOPS = f"{Tables.__module__.rpartition('.')[0]}.network:simulate"
 """The compiled loops, which are imported when they are needed: numba takes a moment."""
@@ -58,7 +58,10 @@ def prepared(chip: ChipNetwork) -> Prepared:
     """What is made of ``chip``, at the first call; its arrays cannot be written to."""
     if chip not in _PREPARED:
         known = all(p.neuron is None or LAWS.get(p.neuron.law) in RESETS for p in chip.populations)
-        _PREPARED[chip] = Prepared(tables_of(chip) if known else None, tuple(map(reach, chip.connections)))
+        most = tuple(map(reach, chip.connections))
+        _PREPARED[chip] = Prepared(tables_of(chip) if known else None, most)
+        if (tables := _PREPARED[chip].tables) is not None:
+            hold_once(tables, chip)
     return _PREPARED[chip]
 
 

@@ -18,6 +18,7 @@ from .backends import check_drive
 from .dense import NOTHING, Dense, Heard
 from .events import EventDriven, are_loaded, fits
 from .recording import Recording, Tally
+from .tables import has_many_weights
 
 CHUNK_ELEMENTS = 2**21
 """Neuron updates worked on at once: bounds the memory and keeps the registers in the processor's cache."""
@@ -37,8 +38,10 @@ class Patience:
         self.loading_s, self.update_s, self.spent_s = loading_s, update_s, 0.0
 
     def ends_with(self, chip: ChipNetwork, samples: int) -> bool:
-        """Whether dense arithmetic for these samples, too, would take longer than to load the loops."""
+        """Whether dense arithmetic for these samples, too, would take longer than to load the loops, or much memory."""
         size = sum(population.size for population in chip.populations)
+        if has_many_weights(chip.connections):
+            return True
         self.spent_s += self.update_s * chip.timesteps * samples * size
         return self.spent_s > self.loading_s
 

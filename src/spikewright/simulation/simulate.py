@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import closing, nullcontext
 from dataclasses import replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
 from ..base.errors import InputError, Message, arg, check_type, did_you_mean, refuse
-from ..base.hdf5 import new_hdf5
 from ..base.progress import Advance
 from ..base.types import Drive, IntArray
 from ..base.version import __version__
@@ -27,7 +27,8 @@ from ..data.split import Split
 from ..lowering.quantize import MEASURED
 from ..sources.rows import Computed, Rows, at_once, first_rows
 from .backends import BACKENDS, Run, backend
-from .recording import Recording, activity_of
+from .raster import raster_writer
+from .workers import Task, check_workers, in_turn, pieces_of, shared
 
 Images = npt.NDArray[np.float32 | np.uint8]
 Labels = npt.NDArray[Any]
@@ -48,7 +49,6 @@ class Chosen(NamedTuple):
 
 
 SPLITS = ("test", "validation", "train")
-RASTER_FORMAT, RASTER_FORMAT_VERSION = "spikewright raster", 1
 VALUES = 2**28
 """Spikes of all neurons and steps that are recorded at once; long recordings are simulated in smaller batches."""
 BATCH = 512
@@ -76,6 +76,7 @@ def simulate(
     *,
     data_dir: Path | None = None,
     batch: int = BATCH,
+    workers: int = 1,
     seed: int = 0,
     record: Path | None = None,
     progress: Advance | None = None,
@@ -94,6 +95,8 @@ def simulate(
         split: part of the data set: test, validation or train; of other data it is only noted.
         data_dir: where a data set's files are.
         batch: samples simulated at once, at most; nothing depends on it but memory and speed.
+        workers: processes that share the samples, for the simulator ``integer``; nothing depends on it but memory and
+            speed. Each loads spikewright, and holds the network.
         seed: of the rate code.
         record: HDF5 file for every spike; None writes none.
         progress: called with the number of samples done.
@@ -101,28 +104,34 @@ def simulate(
 
     Raises:
         InputError: no such data, split or simulator, images that do not fit the network's input, labels that do not fit
-            its outputs, Lava not installed, or a network that it cannot hold.
-        SpikewrightError: Lava failed.
+            its outputs, Lava not installed, a network that it cannot hold, or workers that are no number, more than
+            memory is there for, or asked for with another simulator.
+        SpikewrightError: Lava or a worker failed.
     """
     check_type("chip", chip, ChipNetwork, "a ChipNetwork, such as lower(graph)")
     run, name = (backend(on), on) if isinstance(on, str) else (on.as_backend, on.backend_name)
     images, labels, recordings = chosen_samples(data_for(chip, data, data_dir), split, samples)
     refuse(f"{split} labels", list(label_faults(labels, chip.meaning, chip.classes)))
     images = fitting(chip, images)
+    check_workers(workers, name, chip)
     batch = min(batch, VALUES // (chip.timesteps * sum(p.size for p in chip.populations)))
-    total: Activity | None = None
     scores_type = np.float32 if name == "float" else np.int64
     with raster_writer(record, chip, scores_type) if record else nullcontext() as keep:
-        batch = at_once(images, batch)  # one at least
-        for start in range(0, len(images), batch):
-            chosen = slice(start, start + batch)
-            drive = codes_of(chip, images[chosen], seed, first_index=start)
-            recording = run(chip, drive, progress=progress)
-            if keep is not None:
-                keep(recording)
-            counted = activity_of(chip, recording, name, labels[chosen], chip_sha256=chip_sha256, split=split)
-            total = counted if total is None else total + counted
-    assert total is not None
+        pieces = pieces_of(len(images), at_once(images, batch), workers)
+        count = min(workers, len(pieces))
+
+        def tasks() -> Iterator[Task]:
+            for piece in pieces:
+                drive = codes_of(chip, images[piece.samples], seed, first_index=piece.samples.start)
+                yield Task(drive, labels[piece.samples], piece.ends_batch)
+
+        about = {"chip_sha256": chip_sha256, "split": split}
+        with closing(
+            in_turn(run, name, chip, tasks(), keep, progress, about)
+            if count == 1
+            else shared(count, name, chip, tasks(), keep, progress, about)
+        ) as counted:
+            total = reduce(add, counted)
     assert total.answers is not None
     if recordings is not None:
         answers = replace(total.answers, recordings=recordings)
@@ -131,45 +140,6 @@ def simulate(
     facts: dict[str, object] = {"source": f"spikewright {__version__}", "seed": seed}
     facts |= {} if named is None else {"data": named}
     return replace(total, provenance=facts)
-
-
-@contextmanager
-def raster_writer(
-    path: Path, chip: ChipNetwork, scores_type: type[np.int64 | np.float32]
-) -> Iterator[Callable[[Recording], None]]:
-    """Yield what appends recordings of ``chip`` to a new HDF5 file; the file appears when all went well.
-
-    Layout: ``spikes/<population index>`` of shape ``(samples, timesteps, *population shape)`` with the attribute
-    ``name``, payloads where spikes are graded; ``scores`` of shape ``(samples, outputs)``.
-
-    Args:
-        scores_type: what scores are: integers of a chip network, floats of a student in floats.
-
-    Raises:
-        InputError: the folder does not exist.
-    """
-    with new_hdf5(path) as file:
-        file.attrs["format"], file.attrs["format_version"] = RASTER_FORMAT, RASTER_FORMAT_VERSION
-
-        def growing(name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> h5py.Dataset:
-            size = {"shape": (0, *shape), "maxshape": (None, *shape), "chunks": (1, *shape)}
-            return file.create_dataset(name, dtype=dtype, compression="gzip", **size)
-
-        scores = growing("scores", (chip.outputs,), scores_type)
-        rasters = {}
-        for index, population in enumerate(chip.populations):
-            payload = np.min_scalar_type(2 ** max(1, population.payload_bits) - 1)
-            rasters[population.name] = growing(f"spikes/{index}", (chip.timesteps, *population.shape), payload)
-            rasters[population.name].attrs["name"] = population.name
-
-        def append(recording: Recording) -> None:
-            rows = [(raster, np.swapaxes(recording.spikes[name], 0, 1)) for name, raster in rasters.items()]
-            for dataset, more in ((scores, recording.scores), *rows):
-                start = len(dataset)
-                dataset.resize(start + len(more), axis=0)
-                dataset[start:] = more
-
-        yield append
 
 
 def drive_of(chip: ChipNetwork, images: Images, seed: int = 0, first_index: int = 0) -> IntArray:

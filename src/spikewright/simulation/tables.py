@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import prod
@@ -11,18 +11,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..base.types import IntArray
+from ..base.types import IntArray, Weights
 from ..chip.fan_out import fan_out, taps
 from ..chip.law import STATE_LIMIT, Law
 from ..chip.network import ChipNetwork, Connection, Population
 from ..chip.neuron_models import LAWS
 from ..chip.registers import DECAY_ONE, STATE_UNIT
 from ..chip.subtraction import LateSubtractingLaw, SubtractingLaw
+from ..chip.weights import PackedWeights, row_slices
 from ..kernels.codes import SUBTRACT, SUBTRACT_LATE, ZERO
 from ..kernels.tables import BLOCK, CONNECTION, POPULATION, Synapses, Tables
 
 RESETS: dict[type[Law], int] = {Law: ZERO, SubtractingLaw: SUBTRACT, LateSubtractingLaw: SUBTRACT_LATE}
 """What the compiled loops call the laws that they know."""
+MANY_WEIGHTS = 2**24
+"""From so many weights on the tables hold them in a byte each, where they fit; numba compiles the loops once more for
+that. Dense arithmetic, which holds them as floats, is taken for fewer only, where there is a choice."""
 
 
 def tables_of(chip: ChipNetwork) -> Tables:
@@ -30,16 +34,17 @@ def tables_of(chip: ChipNetwork) -> Tables:
     orders = {population.name: _channels_last(population.shape) for population in chip.populations}
     into = [chip.into(population.name) for population in chip.populations]
     ordered = by_target(chip)
+    weights = _Weights.of(ordered)
     synapses = [_Synapses.of(chip, connection, orders) for connection in ordered]
     return Tables(
         populations=_populations(chip, into),
-        connections=_connections(chip, ordered, synapses),
+        connections=_connections(chip, ordered, synapses, weights.factors),
         bias=_filled_up([_bias(population)[orders[population.name]] for population in chip.populations]),
         canonical=_filled_up(list(orders.values())),
         own=_filled_up([np.argsort(order) for order in orders.values()]),
         fan_out=np.concatenate([_fan_out(chip, each, orders) for each in ordered] or [np.zeros(0, np.int64)]),
         synapses=Synapses(
-            weights=_joined(synapses, "weights", np.int16),
+            weights=weights.joined(synapses),
             place=_joined(synapses, "place", np.int32),
             origin=_joined(synapses, "origin", np.int64),
             shift=_joined(synapses, "shift", np.int32),
@@ -48,6 +53,23 @@ def tables_of(chip: ChipNetwork) -> Tables:
             tap_target=_joined(synapses, "tap_target", np.int32),
         ),
     )
+
+
+def hold_once(tables: Tables, chip: ChipNetwork) -> None:
+    """Have the dense connections of a large network hold their weights where its tables do.
+
+    They are the same weights as before, in the order of the tables: what a spike adds stands side by side.
+    """
+    ordered, weights = by_target(chip), tables.synapses.weights
+    if not has_many_weights(ordered):
+        return
+    for row, connection in zip(tables.connections, ordered, strict=True):
+        ends = chip.by_name[connection.source].shape, chip.by_name[connection.target].shape
+        packed, first = connection.packed, int(row["weights"])
+        is_alike = packed.values.dtype == weights.dtype and packed.factor == row["factor"]
+        if connection.conv is None and is_alike and len(ends[0]) == len(ends[1]) == 1:
+            there = weights[first : first + prod(packed.shape)].reshape(packed.shape[::-1]).T
+            object.__setattr__(connection, "weight", PackedWeights(there, packed.factor))
 
 
 def by_target(chip: ChipNetwork) -> tuple[Connection, ...]:
@@ -79,8 +101,7 @@ def _bias(population: Population) -> npt.NDArray[np.int32]:
 
 def reach(connection: Connection) -> int:
     """The largest absolute synaptic input that events of payload 1 could deliver, partial sums included."""
-    by_target = np.abs(connection.weight, dtype=np.int64).reshape(len(connection.weight), -1).sum(axis=1)
-    return int(by_target.max(initial=0))
+    return int(connection.packed.sums_of_magnitudes().max(initial=0))
 
 
 def most_delivered(chip: ChipNetwork, connection: Connection) -> int:
@@ -118,13 +139,14 @@ def _populations(chip: ChipNetwork, into: Sequence[Sequence[Connection]]) -> npt
 
 
 def _connections(
-    chip: ChipNetwork, ordered: Sequence[Connection], synapses: Sequence[_Synapses]
+    chip: ChipNetwork, ordered: Sequence[Connection], synapses: Sequence[_Synapses], factors: Sequence[int]
 ) -> npt.NDArray[np.void]:
     index = {name: number for number, name in enumerate(chip.by_name)}
     rows = np.zeros(len(ordered), CONNECTION)
     rows["source"] = [index[connection.source] for connection in ordered]
     rows["block"] = [each.block for each in synapses]
-    rows["weights"] = _offsets([each.weights.size for each in synapses])
+    rows["weights"] = _offsets([prod(connection.shape) for connection in ordered])
+    rows["factor"] = factors
     rows["synapses"] = _offsets([each.place.size for each in synapses])
     rows["starts"] = _offsets([each.starts.size for each in synapses])
     rows["taps"] = _offsets([each.tap_weight.size for each in synapses])
@@ -133,10 +155,15 @@ def _connections(
 
 @dataclass(frozen=True, eq=False)
 class _Synapses:
-    """One connection's part of the arrays of :class:`Tables`."""
+    """One connection's part of the arrays of :class:`Tables`.
+
+    Attributes:
+        block: as in :data:`~spikewright.kernels.tables.CONNECTION`.
+        write: writes numbers in the shape of its weights in the order of the tables, given where to, flat, and these.
+    """
 
     block: int
-    weights: npt.NDArray[Any]
+    write: Callable[[npt.NDArray[Any], Weights], None]
     place: npt.NDArray[Any]
     origin: npt.NDArray[Any]
     shift: npt.NDArray[Any]
@@ -148,16 +175,61 @@ class _Synapses:
     def of(chip: ChipNetwork, connection: Connection, orders: Mapping[str, IntArray]) -> _Synapses:
         source, target = chip.by_name[connection.source], chip.by_name[connection.target]
         if connection.conv is None:
-            return _dense(connection, orders[source.name], orders[target.name])
+            return _dense(orders[source.name], orders[target.name])
         return _convolution(connection, source, target)
 
 
-def _dense(connection: Connection, sources: IntArray, targets: IntArray) -> _Synapses:
+@dataclass(frozen=True)
+class _Weights:
+    """How the tables hold the weights of all connections: int16, and of large networks as they are packed, int8.
+
+    Attributes:
+        packed: of the connections.
+        is_narrow: whether all are int8, each times its factor.
+    """
+
+    packed: tuple[PackedWeights, ...]
+    is_narrow: bool
+
+    @staticmethod
+    def of(ordered: Sequence[Connection]) -> _Weights:
+        packed = tuple(connection.packed for connection in ordered)
+        is_narrow = has_many_weights(ordered) and all(each.values.dtype == np.int8 for each in packed)
+        return _Weights(packed, is_narrow)
+
+    @property
+    def factors(self) -> list[int]:
+        return [each.factor if self.is_narrow else 1 for each in self.packed]
+
+    def joined(self, synapses: Sequence[_Synapses]) -> npt.NDArray[Any]:
+        """The weights of all connections, one after the other."""
+        sizes = [prod(each.shape) for each in self.packed]
+        made = np.empty(sum(sizes), np.int8 if self.is_narrow else np.int16)
+        for start, size, packed, each in zip(_offsets(sizes), sizes, self.packed, synapses, strict=True):
+            part: npt.NDArray[Any] = made[start : start + size]
+            each.write(part, packed.values)
+            if not self.is_narrow and packed.factor != 1:
+                part *= np.int16(packed.factor)
+        return made
+
+
+def has_many_weights(connections: Iterable[Connection]) -> bool:
+    """Whether memory for weights counts more than the time to load or compile loops."""
+    return sum(prod(connection.shape) for connection in connections) >= MANY_WEIGHTS
+
+
+def _dense(sources: IntArray, targets: IntArray) -> _Synapses:
     """All weights of a source neuron are one block, at one place with one tap."""
     count, nothing = len(sources), np.zeros(1, np.int64)
+
+    def write(out: npt.NDArray[Any], weight: Weights) -> None:
+        blocks = out.reshape(count, len(targets))
+        for rows in row_slices(blocks.shape):
+            blocks[rows] = weight[np.ix_(targets, sources[rows])].T
+
     return _Synapses(
         block=len(targets),
-        weights=connection.weight.astype(np.int16).T[np.ix_(sources, targets)],
+        write=write,
         place=np.zeros(count, np.int64),
         origin=np.arange(count) * len(targets),
         shift=np.zeros(count, np.int64),
@@ -173,7 +245,11 @@ def _convolution(connection: Connection, source: Population, target: Population)
     assert geometry is not None
     (channels, *size), (outputs, *reached) = source.shape, target.shape
     each, block = channels // geometry.groups, outputs // geometry.groups
-    kernel = connection.weight.astype(np.int16).reshape(geometry.groups, block, each, *connection.shape[2:])
+
+    def write(out: npt.NDArray[Any], weight: Weights) -> None:
+        kernel = weight.reshape(geometry.groups, block, each, *connection.shape[2:]).transpose(0, 2, 3, 4, 1)
+        out.reshape(kernel.shape)[...] = kernel
+
     axes = [taps(size[axis], reached[axis], *connection.axis(axis)) != 0 for axis in (0, 1)]
     rows, columns, down, right = np.nonzero(axes[0][:, None, :, None] & axes[1][None, :, None, :])
     at = [
@@ -184,9 +260,9 @@ def _convolution(connection: Connection, source: Population, target: Population)
     found = np.bincount(rows * size[1] + columns, minlength=size[0] * size[1])
     return _Synapses(
         block=block,
-        weights=kernel.transpose(0, 2, 3, 4, 1),
+        write=write,
         place=place,
-        origin=channel * (kernel[0, :, 0].size),
+        origin=channel * (block * prod(connection.shape[2:])),
         shift=channel // each * block,
         starts=np.concatenate([[0], np.cumsum(found)]),
         tap_weight=(down * connection.shape[3] + right) * block,

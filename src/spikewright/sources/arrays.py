@@ -168,14 +168,30 @@ def read_npy(path: Path, options: ReadingOptions) -> Found:
         InputError: no labels, pickled objects, or a damaged file.
     """
     del options
-    beside = [path.with_name(f"{path.stem}{end}.npy") for end in ("_y", "-labels")]
-    if path.stem.lower().startswith("x"):
-        beside.insert(0, path.with_name(f"y{path.stem[1:]}.npy"))
+    beside = _beside(path)
     labels = next((file for file in beside if file.is_file()), None)
     if labels is None:
         listed = " or ".join(file.name for file in beside)
         raise InputError(f"{path}: has no labels beside it; save them as {listed}, or both in one .npz ({arg('data')})")
     return Found(path.stem, {"train": (_of_file(path), np.asarray(_of_file(labels)[:]))})
+
+
+def _beside(path: Path) -> list[Path]:
+    """Where the labels of an ``.npy`` file of samples may lie."""
+    beside = [path.with_name(f"{path.stem}{end}.npy") for end in ("_y", "-labels")]
+    return [path.with_name(f"y{path.stem[1:]}.npy"), *beside] if path.stem.lower().startswith("x") else beside
+
+
+def lacks_labels(path: Path) -> bool:
+    """Whether an ``.npy`` or ``.npz`` file holds samples and no labels are in it or beside it.
+
+    Raises:
+        InputError: as :func:`read_npz`.
+    """
+    if path.suffix.lower() == ".npy":
+        return path.is_file() and not any(file.is_file() for file in _beside(path))
+    names = arrays_of(path) if path.suffix.lower() == ".npz" and path.is_file() else {}
+    return any(name in names for name in ALONE) and not any(name[:1] in "yY" for name in names)
 
 
 def _of_file(path: Path) -> Rows:

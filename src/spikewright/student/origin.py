@@ -11,14 +11,15 @@ from torch import Tensor, nn
 from ..base.errors import InputError, Refusal, arg, refuse
 from ..base.threads import student_threads
 from ..importing import tools
-from ..importing.answer import misread
+from ..importing.answer import misread, values_of
 from ..importing.assembling import GRADED, Asked
 from ..importing.examples import examples
-from ..importing.folding import Folding, part_of
-from ..importing.network import Found, found_in
+from ..importing.folding import Folding
+from ..importing.network import Found, WrongForm, found_in
 from ..importing.neuron import rest
 from ..importing.parts import NeuronPart
 from ..importing.prepared import OwnCodeRaises, of_the_user, prepared
+from ..importing.sample import part_of
 from .finite import not_finite
 from .neurons import check_neuron
 from .proof import Proof, compared
@@ -158,7 +159,7 @@ def _in_some_form(network: nn.Module, asked: Asked, called: str) -> Found:
                 )
             )
     if refused:
-        raise min(reversed(refused), key=lambda each: len(each.faults))
+        raise min(reversed(refused), key=lambda each: (isinstance(each, WrongForm), len(each.faults)))
     assert raised is not None
     if asked.timesteps is None:
         told = f"where its input has an axis of timesteps, say how many there are: {arg('timesteps', 25)}"
@@ -182,10 +183,10 @@ def _compared(found: Found, fold: Folding) -> Proof:
 
 
 def _theirs(found: Found, fold: Folding, name: str) -> Tensor | None:
-    """What the network's own neurons computed, ``(T, B, *shape)``; None of an integrator that was added."""
+    """What the network's own neurons computed, ``(T, B, *shape)``; of an integrator that was added, what it adds up."""
     layer = found.made.layers[name]
-    if layer not in fold.neurons:
-        return None
+    if layer not in fold.neurons:  # an integrator that was added, or what only moves spikes
+        return _integrated(found, fold) if name == found.made.network.description.parts[-1].name else None
     neuron = fold.neurons[layer]
     wanted = "spikes" if neuron.fires else "membrane"
     calls = fold.recording.of_layer(layer)
@@ -195,3 +196,12 @@ def _theirs(found: Found, fold: Folding, name: str) -> Tensor | None:
     if not neuron.over_time:
         return torch.stack(values)
     return torch.stack([part_of(values[0], step, fold.sample, fold.steps) for step in range(fold.steps)])
+
+
+def _integrated(found: Found, fold: Folding) -> Tensor:
+    """The potentials that an integrator behind the last layer has in each step, ``(T, B, K)``, or in the last."""
+    answer = found.made.answer
+    values = values_of(fold, answer)
+    if answer.once:
+        return values * found.timesteps if answer.gathered else values
+    return values.cumsum(0) if answer.gathered else values

@@ -28,7 +28,7 @@ from ..chip.registers import TrainedGrid
 from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES
 from ..graph.nir_io import read_graph
-from ..graph.time_step import Convention, assumptions
+from ..graph.time_step import Convention
 from ..importing.assembling import Asked, Assembled
 from ..importing.description import ImportedNetwork
 from ..importing.examples import SPIKING, as_taken
@@ -51,7 +51,7 @@ from .header import (
     read_header,
     size_faults,
 )
-from .integers.folding import fold_norms
+from .integers.composing import fold
 from .integers.plan import plan_of
 from .integers.walk import IntegerWalk
 from .neuron_settings import NeuronSettings
@@ -84,9 +84,11 @@ class Student(Shown, nn.Module):
         network: the layers and neurons.
         grid: register widths and scales of the integer arithmetic of the forward pass; None for floating point.
         origin: the network that it was imported from, with the proof, where that was done in this process.
+        composed: a sentence for each matrix that it got when it became one on integers, in this process.
     """
 
     origin: Origin | None = None
+    composed: tuple[str, ...] = ()
 
     def __init__(
         self, config: StudentConfig, network: nn.Module | None = None, grid: TrainedGrid | None = None
@@ -111,7 +113,7 @@ class Student(Shown, nn.Module):
             network = _built(config.architecture, config)
         refuse("student", list(in_no_step(network)))
         if grid is not None:
-            fold_norms(network)
+            network = fold(network, config.input_shape)
         self.network = network
         self.grid: TrainedGrid | None = None
         self._graph = [trace(network)]  # in a list: the traced twin shares the weights and is no second submodule
@@ -232,7 +234,7 @@ class Student(Shown, nn.Module):
         asked = AskedOfGraph(timesteps, encoding, input_bits, classes, Convention(dt_s, producer, reset))
         found = read_for_student(graph, asked)
         listeners = Listeners(callbacks)
-        for remark in assumptions(found.reading):
+        for remark in found.assumed:
             listeners.say(remark, "assumed")
         student = cls(found.config, found.made.network).eval()
         if student.encoder is not None and found.threshold is not None:

@@ -50,7 +50,8 @@ def no_init(settings: DistillSettings, verb: str) -> None:
     """
     if (init := settings.student.init) is not None:
         raise InputError(
-            f"{arg('init', init)}: is for distill and run; those of a {verb} begin with new weights, leave it out"
+            f"{arg('init', init)}: is for distill and run; those of a {verb} begin with new weights, leave it out (and "
+            "run distill with it, once for each budget)"
         )
 
 

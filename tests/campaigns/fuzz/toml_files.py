@@ -7,7 +7,9 @@ from typing import Any
 from spikewright.chip.activity_file import load_activity
 from spikewright.chip.chip_file import load_chip
 from spikewright.energy.pricing import price
-from spikewright.profile.profile import read_profile, read_teacher
+from spikewright.pages.anchors import AnchorTable, in_words, rows
+from spikewright.profile.anchors import read_anchors
+from spikewright.profile.profile import load_profile, read_profile, read_teacher
 from spikewright.training.objects import loss_terms
 from spikewright.training.settings import DistillSettings, settings_from
 
@@ -50,6 +52,27 @@ def machine(_: Seeds) -> Reader:
         formats.of_toml,
         read_teacher,
         lambda found, _: (found.source, found.mac.cost),
+    )
+
+
+def anchors(_: Seeds) -> Reader:
+    """Published points, set beside a chip."""
+    files = sorted((ROOT / "hardware_profiles/anchors").glob("*.toml"))
+    chip = load_profile("loihi1-davies")
+
+    def step(found: Any, _: int) -> None:
+        table = AnchorTable(found, chip, "mnist")
+        table.as_json()
+        rows(table)
+        in_words(table)
+
+    return Reader(
+        "presets and profiles",
+        "anchors.toml",
+        [file.read_bytes() for file in files],
+        formats.of_toml,
+        read_anchors,
+        step,
     )
 
 

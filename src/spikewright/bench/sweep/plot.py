@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from ...pages.chart import energy_figure, label_axes, write_chart
+from ...pages.chart import anchor_marks, energy_figure, label_axes, name_marks, write_chart
 from ...pages.colours import BLUE, FAINT, INK, RULE
 from ...pages.plot_style import in_style
 from .result import SweepResult, SweepRow
@@ -39,10 +39,13 @@ def sweep_plot(result: SweepResult) -> Figure:
     for row in rows:
         _marks(axes, row)
     _budgets(axes, result)
+    named = anchor_marks(axes, result.published) if result.published is not None else []
     label_axes(axes, result.profile, result.say, result.measure)
     axes.margins(y=0.14)
-    if rows:
+    if axes.get_legend_handles_labels()[1]:
         figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9, labelcolor=INK)
+    if named:
+        name_marks(figure, axes, (), named)
     return figure
 
 
@@ -51,6 +54,7 @@ def _energies(result: SweepResult) -> Iterator[float]:
         if math.isfinite(row.limit):
             yield row.limit
         yield from (outcome.energy["test"] for outcome in row.outcomes)
+    yield from result.published.energies if result.published is not None else ()
 
 
 def _stairs(axes: Any, rows: list[SweepRow]) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from ...pages.anchors import AnchorTable
+from ...profile.anchors import Anchors
 from ..point import Outcome, Point, limit_of
 from ..result import BenchResult, Seeds, by_split, with_marks
 from ..work import JobResult
@@ -63,10 +65,12 @@ class SweepResult(BenchResult):
 
     Attributes:
         study: where the points are kept: the study's name and its database, password left out.
+        anchors: published points to stand beside; None where none were asked for.
     """
 
     study: tuple[str, str]
     points: tuple[PointResult, ...]
+    anchors: Anchors | None = None
 
     def __repr__(self) -> str:
         done = sum(point.state == "done" for point in self.points)
@@ -88,6 +92,11 @@ class SweepResult(BenchResult):
         return [result.value for result in self.points if result.value is not None]
 
     @property
+    def published(self) -> AnchorTable | None:
+        """The published points beside this sweep; None where none were asked for."""
+        return None if self.anchors is None else AnchorTable(self.anchors, self.profile, self.data, self.measure)
+
+    @property
     def failures(self) -> list[str]:
         """The points that failed, with the reason; one below the floor is infeasible and has not failed."""
         return [f"{r.job}: {r.sentence}" for r in self.points if r.state == "failed"]
@@ -101,6 +110,7 @@ class SweepResult(BenchResult):
             "study": {"name": self.study[0], "database": self.study[1]},
             "settings": self.settings,
             "rows": [row.as_json() for row in self.rows],
+            **({} if self.published is None else {"anchors": self.published.as_json()}),
         }
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from ...base.bounds import MOST_STUDENTS
 from ...base.errors import InputError, arg, refuse
 from ...base.progress import SILENT, Callback, Listeners
+from ...pages.pricing import AnyAnchors
+from ...profile.anchors import anchors_beside
 from ...profile.profile import HardwareProfile, load_profile
 from ...profile.schema import CostUnit
 from ...profile.units import spelled
@@ -47,6 +49,7 @@ def sweep_with(
     *,
     points: int | None = None,
     study: str | None = None,
+    anchors: AnyAnchors | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> SweepResult:
     """A sweep as :func:`sweep` does it, of what ``settings`` describe.
@@ -56,6 +59,7 @@ def sweep_with(
     no_init(settings, "sweep")
     folder, listeners = Path(out), Listeners(callbacks)
     profile = load_profile(settings.limits.profile)
+    published = None if anchors is None else anchors_beside(anchors, [profile])
     texts = _checked(settings, budgets, points, seeds, profile)
     require_optuna("sweep")
     facts = {**settings.flat(without=OWN | OF_MACHINE), **objects.object_hashes(settings)}
@@ -67,7 +71,7 @@ def sweep_with(
         chosen = range(settings.training.seed, settings.training.seed + seeds)
         _complete(shared, settings, texts, points, chosen, folder, listeners)
         found = tuple(shared.results())
-    result = SweepResult(profile, settings.data.name, facts, (name, shown(read_url(url))), found)
+    result = SweepResult(profile, settings.data.name, facts, (name, shown(read_url(url))), found, published)
     write_result(folder / "sweep", result.as_json(), markdown(result), write_plot(result, folder / "pareto"), listeners)
     return result
 
@@ -88,6 +92,7 @@ def sweep(
     unlabelled: object = None,
     out: Path | str = "build/sweep",
     study: str | None = None,
+    anchors: AnyAnchors | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> SweepResult:
     """Distil a student for each budget and seed, and one without a budget, and measure all of them on the chip.
@@ -104,14 +109,15 @@ def sweep(
         training: how long and how to train; its seed is the first one.
         out: folder for every artefact; what it holds of this sweep is not done again.
         study: URL of the database that the workers share; None: an SQLite file in ``out``.
+        anchors: published points to stand beside: a name, a TOML file, or points.
         callbacks: hear messages and progress.
 
     Raises:
-        InputError: unusable budgets or values, another sweep's folder, no Optuna, or no such database.
+        InputError: unusable budgets, points or values, another sweep's folder, no Optuna, or no such database.
         SpikewrightError: the students without a budget cannot be made.
     """
     settings = objects.settings_of(data, teacher, student, method, within, regularize, training, unlabelled)
-    return sweep_with(settings, budgets, seeds, out, points=points, study=study, callbacks=callbacks)
+    return sweep_with(settings, budgets, seeds, out, points=points, study=study, anchors=anchors, callbacks=callbacks)
 
 
 def _checked(

@@ -9,7 +9,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from ...pages import anchors
+from ...pages import markdown as escaped
 from ...pages.measure import Spread
+from ...pages.numbers import filled
 from ..text import energy, markdown_page, terminal_page
 from .result import SweepResult, SweepRow
 
@@ -81,7 +84,16 @@ def markdown(result: SweepResult) -> str:
     """The sweep as a Markdown page: a row for each student, and what its columns mean."""
     measure, table = result.measure, [headings(result), *cells(result)]
     title, note = (measure.heading(words) for words in (f"Accuracy within energy budgets: {result.title}", NOTE))
-    return markdown_page(title, result.profile.banner, "pareto.svg", table, note, remarks(result), measure)
+    page = markdown_page(title, result.profile.banner, "pareto.svg", table, note, remarks(result), measure)
+    return page + _published(result)
+
+
+def _published(result: SweepResult) -> str:
+    """The published points as a section of a Markdown page; empty where none were asked for."""
+    if (table := result.published) is None:
+        return ""
+    heading, sentences = f"## {escaped.inline(anchors.title(table))}", [*anchors.remarks(table), anchors.KEY]
+    return "\n" + "\n\n".join([heading, *map(escaped.text, sentences), escaped.table(*anchors.rows(table))])
 
 
 def renderable(result: SweepResult) -> Group:
@@ -92,4 +104,9 @@ def renderable(result: SweepResult) -> Group:
     for row, texts in zip(result.rows, cells(result), strict=True):
         table.add_row(*texts, style="bold" if row.pareto else "")
     below = (Text(remark, style="yellow") for remark in remarks(result))
-    return terminal_page(result.title, result.profile.banner, table, result.measure.heading(NOTE), below)
+    page = terminal_page(result.title, result.profile.banner, table, result.measure.heading(NOTE), below)
+    if (published := result.published) is None:
+        return page
+    sentences = (Text(sentence) for sentence in [*anchors.remarks(published), anchors.KEY])
+    above = Text(f"\n{anchors.title(published)}", style="bold")
+    return Group(page, above, filled(anchors.rows(published, sources=False)), *sentences)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...base.child import Child, ending
+from ...base.child import Child, ending, last_words
 from ...base.errors import InputError, SpikewrightError, arg, refuse
 from ...base.progress import Advance
 from ...base.types import Drive, IntArray
@@ -31,7 +31,6 @@ from .files import PROGRESS, Kind, recorded, write
 SILENCE_LIMIT_S = 300.0
 """Default for the longest silence of a child: starting Lava takes up to half a minute on a slow machine."""
 
-TRACEBACK_LINES = 12
 POLL_S = 0.2
 FOLDER = "spikewright-lava-"
 """What the name of a child's temporary folder begins with."""
@@ -118,20 +117,10 @@ def watch(child: Child, kind: Kind, progress: Advance | None, time_limit_s: floa
             if code is None and time.monotonic() - heard > time_limit_s:
                 raise SpikewrightError(
                     f"{arg('on', kind)}: Lava's process said nothing for {time_limit_s:g} s and was ended; a "
-                    f"longer limit may help a large network{_tail(words)}"
+                    f"longer limit may help a large network{last_words(words)}"
                 )
     if code:
-        raise SpikewrightError(f"{arg('on', kind)}: Lava's process {ending(code)}{_tail(words)}")
-
-
-def _tail(words: Path) -> str:
-    """The end of what a process said: its last traceback, where there is one."""
-    if not words.exists():
-        return ""
-    lines = [line for line in words.read_text(errors="replace").splitlines() if line.strip()]
-    starts = [i for i, line in enumerate(lines) if line.startswith("Traceback")]
-    said = lines[starts[-1] :] if starts else lines
-    return "".join(f"\n  {line}" for line in said[-TRACEBACK_LINES:])
+        raise SpikewrightError(f"{arg('on', kind)}: Lava's process {ending(code)}{last_words(words)}")
 
 
 def _collected(chip: ChipNetwork, drive: Drive, folder: Path, record_states: bool) -> Recording:

@@ -132,12 +132,14 @@ def integer_laws(draw: st.DrawFn) -> tuple[Law, torch.Tensor, int]:
     sizes: dict[str, Any] = {"none": None, "channels": (shape[0], *[1] * (len(shape) - 1)), "neurons": shape,
              "samples": (samples, *shape), "steps": (timesteps, samples, *shape)}  # fmt: skip
     bias = None if kind == "none" else 64.0 * torch.randint(-9, 9, sizes[kind], generator=generator)
-    keep_u = draw(st.integers(0, 4095))
+    each = draw(st.sampled_from([(), (shape[0], *[1] * (len(shape) - 1)), shape]))
+    shares = [torch.randint(0, most, each, generator=generator) / 4096 for most in (4097, 4096)]
+    keep_v, keep_u = shares if each else map(float, shares)
     return (
         law_with(draw(st.sampled_from(list(OF_RESET))))(
-            keep_v=draw(st.integers(0, 4096)) / 4096,
+            keep_v=keep_v,
             threshold=draw(st.sampled_from([None, 64 * 50, 64 * 200])),
-            keep_u=keep_u / 4096 or None,
+            keep_u=draw(st.sampled_from([None, keep_u])),
             gain_u=64,
             bias=None if kind == "steps" else bias,
             biases=bias if kind == "steps" else None,

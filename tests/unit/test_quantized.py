@@ -111,21 +111,14 @@ def test_what_cannot_be_trained_on_integers_is_said_at_once() -> None:
         nn.Conv2d(1, 2, 3, padding=1), nn.AvgPool2d(2, padding=1), spiking(NeuronSettings()),
         nn.Conv2d(2, 2, 1), nn.Flatten(), nn.Linear(50, 3), integrator(),
     )  # fmt: skip
-    network[2].threshold = torch.ones(2, 1, 1)
+    network[2].threshold = torch.ones(5)
     with pytest.raises(InputError) as caught:
         become_integer(own(network), load_profile("loihi2"), "loihi2")
     assert "1: pools after the weights, over windows that differ; put it before them, where it pools spikes" in str(
         caught.value
     )
     assert "5: follows other weights without neurons between them; make them one layer" in str(caught.value)
-    assert "2: has 2 values of threshold; the chip holds one for a layer" in str(caught.value)
-
-
-def test_per_neuron_constants_are_refused() -> None:
-    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), spiking(NeuronSettings()), nn.Linear(3, 3), integrator())
-    network[2].beta = torch.tensor([0.5, 0.6, 0.7])
-    with pytest.raises(InputError, match="2: has 3 values of beta; the chip holds one for a layer"):
-        become_integer(own(network), load_profile("loihi2"), "loihi2")
+    assert "2: has 5 thresholds, which weights of its own right before it would have to take over" in str(caught.value)
 
 
 def test_weights_that_outgrow_the_current_lower_their_scale() -> None:

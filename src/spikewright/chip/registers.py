@@ -164,6 +164,10 @@ class Peaks(BaseModel):
         """Both peaks, multiplied by ``margin``."""
         return Peaks(current=self.current * margin, potential=self.potential * margin)
 
+    def and_of(self, other: Peaks) -> Peaks:
+        """The larger of both currents, and of both potentials."""
+        return Peaks(current=max(self.current, other.current), potential=max(self.potential, other.potential))
+
     def rounded_up(self) -> Peaks:
         """Both to three digits, so that the rounding of a sum on another machine does not change a scale."""
         return Peaks(current=_rounded_up(self.current), potential=_rounded_up(self.potential))
@@ -183,7 +187,8 @@ class Calibration(BaseModel):
         quantile: of the peaks of single samples; 1 takes the largest.
         margin: factor by which registers may go beyond the peaks.
         samples: that were measured.
-        peaks: by population; for those that are not named, the worst case of all inputs counts.
+        peaks: by population, of a network that was trained on integers by layer; for those that are not named, the
+            worst case of all inputs counts.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -204,10 +209,10 @@ class Grid:
 
     Attributes:
         weight_bits: of the weights, None for the chip's own width.
-        scales: by population, of a network that was trained on integers: its weights, biases and thresholds are whole
-            numbers at this scale already. Populations that are not named get the largest scale that fits.
-        peaks: by population, the registers that its scale has to leave room for; for those that are not named, and
-            where that is less, the worst case of all inputs.
+        scales: by layer, of a network that was trained on integers: its weights, biases and thresholds are whole
+            numbers at this scale already. Layers that are not named get the largest scale that fits.
+        peaks: by population or layer, the registers that its scale has to leave room for; for those that are not
+            named, and where that is less, the worst case of all inputs.
     """
 
     weight_bits: int | None = None

@@ -113,6 +113,13 @@ def add_cut(state, keep, arriving, gain, out):
 
 
 @compiled
+def add_cut_by_neuron(state, keep, arriving, gain, out):
+    """As :func:`add_cut`, with a share of each neuron."""
+    for i in range(len(out)):
+        out[i] = np.trunc(state[i] * keep[i]) + gain * arriving[i]
+
+
+@compiled
 def add(values, out):
     """Add ``values`` to ``out``, element by element and in place."""
     for i in range(len(out)):
@@ -145,7 +152,7 @@ def clip(potential, limit):
 
 
 @compiled
-def step_integers(arriving, bias, constants, reset, units, spikes, membranes, synaptics, counts, begin, end):
+def step_integers(arriving, bias, constants, keeps, reset, units, spikes, membranes, synaptics, counts, begin, end):
     """Step the samples ``begin`` to ``end`` (not included) from rest on whole numbers that float32 holds.
 
     No current may leave its 24 bits.
@@ -155,6 +162,8 @@ def step_integers(arriving, bias, constants, reset, units, spikes, membranes, sy
         bias: what each step adds to the potential, ``(T or 1, B or 1, neurons)``.
         constants: float64: share of the membrane potential that a step leaves, share of the current (0 for none), and
             the threshold.
+        keeps: float64, ``(2, neurons)``: both shares of each neuron, in place of those in ``constants``; ``(2, 0)``
+            for none.
         reset: what a spike does, as in :mod:`.codes`.
         units: float32: what an input of 1 adds to the current; what 1 is worth in ``membranes`` and ``synaptics``; and
             the magnitude to which potentials are clipped, 0 where none can reach it.
@@ -168,6 +177,7 @@ def step_integers(arriving, bias, constants, reset, units, spikes, membranes, sy
     timesteps, neurons, last, last_bias = len(membranes), membranes.shape[2], len(arriving) - 1, len(bias) - 1
     fires, filters, last_row = len(spikes) > 0, len(synaptics) > 0, bias.shape[1] - 1
     keep_v, keep_u, gain, unit, most = constants[0], constants[1], units[0], units[1], units[2]
+    one, differ = np.float32(1), keeps.shape[1] > 0
     limit = np.full(WIDTH, constants[2], np.float32)
     held = np.zeros((3, WIDTH), np.float32)
     for b in range(begin, end):
@@ -181,12 +191,17 @@ def step_integers(arriving, bias, constants, reset, units, spikes, membranes, sy
                 a, steady = arriving[min(t, last), b, low:high], bias[min(t, last_bias), min(b, last_row), low:high]
                 counts[0, t, b] += count_busy(a, steady, v, u)
                 if filters:
-                    add_cut(u, keep_u, a, gain, p)
+                    if differ:
+                        add_cut_by_neuron(u, keeps[1, low:high], a, gain, p)
+                    else:
+                        add_cut(u, keep_u, a, gain, p)
                     copy(p, u)
                     scale(u, unit, synaptics[t, b, low:high])
-                    add_cut(v, keep_v, u, np.float32(1), p)
+                into, factor = (u, one) if filters else (a, gain)
+                if differ:
+                    add_cut_by_neuron(v, keeps[0, low:high], into, factor, p)
                 else:
-                    add_cut(v, keep_v, a, gain, p)
+                    add_cut(v, keep_v, into, factor, p)
                 add(steady, p)
                 if fires and reset == SUBTRACT_LATE:
                     owe(p, threshold, v)

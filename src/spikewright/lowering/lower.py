@@ -33,6 +33,7 @@ from .passes import rewritten
 from .peaks import Measuring
 from .quantize import CALIBRATION, NO_ROOM, quantize, starved
 from .rules import check_draft
+from .split import by_layer
 
 
 def lower(
@@ -296,10 +297,10 @@ def _facts_of(reading: Reading, said: Convention) -> dict[str, object]:
 def fitting_scales(
     graph: nir.NIRGraph, profile: HardwareProfile, peaks: Mapping[str, Peaks] | None = None
 ) -> dict[str, float]:
-    """By population, the largest scale that fits the chip's registers, at most the one in the graph's metadata.
+    """By layer, the largest scale that fits the chip's registers, at most the one in the graph's metadata.
 
     Args:
-        peaks: by population, the registers that it must have room for, instead of those in the graph's metadata.
+        peaks: by layer, the registers that it must have room for, instead of those in the graph's metadata.
 
     Raises:
         InputError: everything in the graph that a chip network cannot express, in one message.
@@ -308,6 +309,11 @@ def fitting_scales(
     grid, _ = grid_for(trained_grid(graph.metadata), profile, None)
     if peaks is not None:
         grid = replace(grid, peaks=peaks)
-    scales = quantize(draft, profile, grid).provenance["scales"]
+    return scales_of(quantize(draft, profile, grid))
+
+
+def scales_of(chip: ChipNetwork) -> dict[str, float]:
+    """By layer, the scale of a chip network; of one that was split, the smallest of its parts."""
+    scales = chip.provenance["scales"]
     assert isinstance(scales, dict)
-    return scales
+    return by_layer(scales, chip.provenance, min)

@@ -37,6 +37,7 @@ from ..chip.registers import (
 )
 from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
+from .split import layers_of
 
 _SHRINK = 0.999  # by which a scale is lowered until the rounded weights keep within the registers
 _FLOAT_ROUNDING = 1e-6  # parameters come in float32
@@ -126,10 +127,12 @@ def quantize(draft: Draft, profile: HardwareProfile, grid: Grid | None = None) -
     """
     grid = grid or Grid()
     registers = Registers.of(profile.limits, grid.weight_bits)
-    done = [
-        _population(draft, each, registers, grid.scales.get(each.name), grid.peaks.get(each.name))
-        for each in draft.populations
-    ]
+    layers = layers_of(draft.facts)
+    done = []
+    for each in draft.populations:
+        layer = layers.get(each.name, each.name)
+        peaks = grid.peaks.get(each.name, grid.peaks.get(layer))
+        done.append(_population(draft, each, registers, grid.scales.get(layer), peaks))
     scaled = {q.population.name: q for q in done if q.population.neuron is not None}
     by_name = {connection.name: connection for q in done for connection in q.connections}
     return ChipNetwork(

@@ -22,7 +22,7 @@ from ..profile.profile import HardwareProfile
 from ..profile.resets import reset_faults
 from .draft import Draft, DraftNeuron
 from .quantize import CALIBRATION, CONVOLUTION, CURRENT, MEASURED, POTENTIAL, READOUT, TRAINED
-from .split import MOST_PARTS, PARTS, decays_of, varies
+from .split import MOST_PARTS, PARTS, decays_of, layers_of, varies
 
 Rule: TypeAlias = Callable[..., Iterator[str]]
 
@@ -195,11 +195,7 @@ def no_circles(draft: Draft) -> Iterator[str]:
 def weights_survive(chip: ChipNetwork, draft: Draft) -> Iterator[str]:
     """Rounding leaves every connection some weight that is not zero; of populations that were split, all together."""
     there = {f"{c.source}->{c.target}" for c in draft.connections if np.any(c.weight)}
-    wholes = {
-        part: whole
-        for whole, parts in (_noted(chip, PARTS) if PARTS in chip.provenance else {}).items()
-        for part in parts
-    }
+    wholes = _layers(chip)
 
     def ends(connection: Connection) -> tuple[str, str]:
         return wholes.get(connection.source, connection.source), wholes.get(connection.target, connection.target)
@@ -271,9 +267,11 @@ def _calibration_remarks(chip: ChipNetwork) -> Iterator[str]:
             f"{', '.join(names)}: room for {measured.margin:g} times the peaks of {measured.samples} samples, not for "
             "every input; `simulate` counts what goes beyond"
         )
-    scales = _noted(chip, "scales")
-    for name, peaks in measured.peaks.items():
-        neuron = chip.by_name[name].neuron
+    scales, layers = _noted(chip, "scales"), _layers(chip)
+    for name, population in chip.by_name.items():
+        peaks, neuron = measured.peaks.get(name, measured.peaks.get(layers.get(name, name))), population.neuron
+        if peaks is None:
+            continue
         share = peaks.potential * scales[name] * STATE_UNIT / LAVA_WIDTHS.state_limit
         if neuron is not None and neuron.fires and share >= 1:
             where = "below" if neuron.law == "lif" else "from"
@@ -291,6 +289,11 @@ def calibration_of(chip: ChipNetwork) -> Calibration | None:
         return None if found is None else Calibration.model_validate(found)
     except ValidationError as error:
         raise InputError("chip network: its provenance was not written by the lowering") from error
+
+
+def _layers(chip: ChipNetwork) -> dict[str, str]:
+    """By population that is part of a layer, that layer."""
+    return layers_of({PARTS: _noted(chip, PARTS)}) if PARTS in chip.provenance else {}
 
 
 def _noted(chip: ChipNetwork, key: str) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ..profile.profile import HardwareProfile
 from .draft import Draft, DraftConnection, DraftNeuron, DraftPopulation
 from .linear_map import LinearMap
 
+Value = TypeVar("Value")
 PARTS = "parts"
 """Key in the provenance of a chip network: by layer, the populations that it was split into, and their neurons."""
 _SAME = 1e-6  # relative difference of float32 parameters that are meant to be equal
@@ -59,8 +60,8 @@ def split_constants(draft: Draft, profile: HardwareProfile) -> Draft:  # noqa: A
     Whole channels stay convolutions. What is left of a connection without weights is left out.
     """
     parts = {p.name: found for p in draft.populations if len(found := _parts(draft, p)) > 1}
-    if not parts:
-        return draft
+    if not parts:  # a graph may have an entry of this name in its metadata
+        return replace(draft, facts={key: value for key, value in draft.facts.items() if key != PARTS})
     wholes = {p.name: p for p in draft.populations}
     populations: list[DraftPopulation] = []
     for whole in draft.populations:
@@ -139,6 +140,40 @@ def _all_of(population: DraftPopulation) -> Part:
     shape = population.shape
     channels = np.arange(shape[0]) if len(shape) == 3 else None
     return Part(population.name, np.arange(int(np.prod(shape))), channels)
+
+
+def layers_of(facts: Mapping[str, object]) -> dict[str, str]:
+    """By population that is part of a layer, that layer.
+
+    Args:
+        facts: of a draft network after all passes, or the provenance of a chip network.
+    """
+    noted = facts.get(PARTS, {})
+    assert isinstance(noted, dict)
+    return {part: name for name, each in noted.items() for part in each}
+
+
+def by_layer(
+    values: Mapping[str, Value], facts: Mapping[str, object], both: Callable[[Value, Value], Value]
+) -> dict[str, Value]:
+    """Values by population as values by layer.
+
+    Args:
+        facts: as of :func:`layers_of`.
+        both: the value of a layer of which some parts have one value and others another.
+    """
+    layers, found = layers_of(facts), dict[str, Value]()
+    for name, value in values.items():
+        layer = layers.get(name, name)
+        found[layer] = both(found[layer], value) if layer in found else value
+    return found
+
+
+def populations_of(names: Iterable[str], facts: Mapping[str, object]) -> list[str]:
+    """The populations that layers became; ``facts`` as of :func:`layers_of`."""
+    layers, names = layers_of(facts), list(names)
+    whole = [name for name in names if name not in layers.values()]
+    return whole + [part for part, layer in layers.items() if layer in names]
 
 
 def wholes_of(chip: ChipNetwork) -> dict[str, tuple[str, IntArray]]:

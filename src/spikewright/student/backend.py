@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from math import prod
 from typing import Protocol
 
@@ -16,13 +17,15 @@ from ..base.threads import student_threads
 from ..base.types import Drive, IntArray
 from ..chip.activity import Overflows
 from ..chip.encoding import full_scale
-from ..chip.law import State
+from ..chip.law import Constant, State
 from ..chip.network import ChipNetwork, Population
+from ..chip.registers import TrainedGrid
 from ..lowering.linear_map import frame
 from ..lowering.split import wholes_of
 from ..simulation.backends import check_drive
 from ..simulation.recording import Recording, SpikeArray, Tally
 from .config import StudentConfig
+from .integers.neurons import IntegerLaw, step_integers
 from .neurons import StudentOutput, law_of
 
 ADDED = ("relay", "bias")
@@ -32,6 +35,7 @@ class Runs(Protocol):
     """What is needed of a :class:`~spikewright.student.student.Student`."""
 
     config: StudentConfig
+    grid: TrainedGrid | None
 
     def run(self, drive: Tensor) -> StudentOutput:
         """Run an encoded drive ``(1 or T, B, *input shape)``."""
@@ -68,12 +72,18 @@ def run_student(
     _refuse_unlike(_layers(output, chip))
     spikes: dict[str, SpikeArray] = {}
     active: dict[str, IntArray] = {}
+    overflows: dict[str, Overflows | None] = {}
     for population in chip.populations:
         spikes[population.name] = fired = _spikes(chip, population, output, spikes, drive)
-        if population.neuron is not None:
-            name, neurons = wholes_of(chip).get(population.name, (population.name, None))
-            active[population.name] = _active(population, student, output, fired, name, neurons)
-    tallies = {name: Tally(int(counts.sum()), _overflows(name, output)) for name, counts in active.items()}
+        if population.neuron is None:
+            continue
+        name, neurons = wholes_of(chip).get(population.name, (population.name, None))
+        if student.grid is not None and neurons is not None:
+            active[population.name], overflows[population.name] = _of_part(student, student.grid, output, name, neurons)
+            continue
+        active[population.name] = _active(population, student, output, fired, name, neurons)
+        overflows[population.name] = _overflows(name, output)
+    tallies = {name: Tally(int(counts.sum()), overflows[name]) for name, counts in active.items()}
     recording = Recording(spikes=spikes, scores=output.read_scores, tallies=tallies, active=active)
     if progress is not None:
         progress(recording.samples)
@@ -89,6 +99,32 @@ def _overflows(name: str, output: StudentOutput) -> Overflows | None:
     wraps, clips = output.overflows[name].sum((0, 1)).tolist()
     resets = (output.resets or {}).get(name)
     return Overflows(wraps, clips, 0 if resets is None else int(resets.sum()))
+
+
+@torch.no_grad()
+def _of_part(
+    student: Runs, grid: TrainedGrid, output: StudentOutput, name: str, neurons: IntArray
+) -> tuple[IntArray, Overflows]:
+    """Active updates ``(timesteps, samples)`` and overflows of some neurons of a layer, which are stepped once more.
+
+    Args:
+        neurons: their indices, in the flat order of the layer.
+    """
+    trace, module, own = output.traces[name], student.neuron(name), torch.from_numpy(neurons)
+
+    def chosen(values: Constant) -> Tensor:
+        return torch.as_tensor(values).expand(trace.membrane.shape[2:]).flatten()[own]
+
+    law = IntegerLaw.of(module, grid.scales[name], grid.registers, trace.bias)
+    chip = replace(law.chip, keep_v=chosen(law.chip.keep_v))
+    if chip.keep_u is not None:
+        chip = replace(chip, keep_u=chosen(chip.keep_u))
+    if chip.bias is not None:
+        chip = replace(chip, bias=chosen(chip.bias))
+    arriving = trace.arriving.flatten(2)[..., own]
+    found = step_integers(replace(law, chip=chip), arriving, len(trace.membrane), module.spike_grad)
+    wraps, clips = found.overflows.sum((0, 1)).tolist()
+    return found.active.round().to(torch.int64).numpy(), Overflows(wraps, clips)
 
 
 def _refuse_unlike(pairs: Iterable[tuple[str, object, object]]) -> None:

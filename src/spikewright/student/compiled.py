@@ -53,9 +53,11 @@ def step_floats(law: Law, arriving: Tensor, timesteps: int) -> Steps:
 
 def steps_on_integers(law: Law, arriving: Tensor) -> bool:
     """Whether the loops step a layer on whole numbers; no current may leave its 24 bits."""
-    constants = (law.keep_v, law.keep_u, law.threshold, law.gain_u, law.v_reset)
-    is_plain = not any(isinstance(each, Tensor) for each in constants) and law.gain_v is None and law.v_reset == 0
-    return bool(is_plain) and arriving.dtype == torch.float32 and _are_known(type(law), arriving)
+    numbers = (law.threshold, law.gain_u, law.v_reset)
+    is_plain = not any(isinstance(each, Tensor) for each in numbers) and law.gain_v is None and law.v_reset == 0
+    return (
+        bool(is_plain) and arriving.dtype == torch.float32 and _are_known(type(law), arriving, law.keep_v, law.keep_u)
+    )
 
 
 def step_integers(law: Law, arriving: Tensor, timesteps: int, unit: float, clips: bool) -> tuple[Steps, Tensor]:
@@ -71,10 +73,11 @@ def step_integers(law: Law, arriving: Tensor, timesteps: int, unit: float, clips
     steps = _new_steps(law, arriving, timesteps)
     flat = _flat(arriving)
     made = [_flat_or_none(each, flat) for each in (steps.spikes, steps.membranes, steps.synaptics)]
-    constants = np.array([law.keep_v, law.keep_u or 0, law.threshold or 0], np.float64)
+    one, keeps = _shares(law, arriving)
+    constants = np.array([*one, law.threshold or 0], np.float64)
     units = np.array([law.gain_u, unit, STATE_LIMIT - 1 if clips else 0], np.float32)
     counts = arriving.new_zeros(2, timesteps, arriving.shape[1])
-    given = flat, _biases(law, arriving), constants, RESETS[type(law)], units, *made, counts.numpy()
+    given = flat, _biases(law, arriving), constants, keeps, RESETS[type(law)], units, *made, counts.numpy()
     step = resolve_name(f"{ROOM}.steps:step_integers")
     _share(lambda begin, end: step(*given, begin, end), flat.shape[1], made[1].size)
     return steps, counts
@@ -151,6 +154,14 @@ def _for_current(past: Past, learns_current: bool) -> Tensor:
     if not learns_current:
         return membranes.new_empty(0, *membranes.shape[1:])
     return membranes.new_zeros(1, *membranes.shape[1:]) if past.is_same else torch.empty_like(membranes)
+
+
+def _shares(law: Law, arriving: Tensor) -> tuple[tuple[float, float], Floats]:
+    """What a step leaves of the potential and of the current: of all neurons, or ``(2, neurons)`` of each."""
+    if not isinstance(law.keep_v, Tensor) and not isinstance(law.keep_u, Tensor):
+        return (law.keep_v, law.keep_u or 0.0), np.zeros((2, 0))
+    each = [_by_neuron(0.0 if keep is None else keep, arriving) for keep in (law.keep_v, law.keep_u)]
+    return (0.0, 0.0), np.stack(each).astype(np.float64)
 
 
 def _biases(law: Law, arriving: Tensor) -> Floats:

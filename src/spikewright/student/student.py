@@ -50,7 +50,7 @@ from .header import (
     read_header,
     size_faults,
 )
-from .integers.folding import fold_norms
+from .integers.constants import fold
 from .integers.plan import plan_of
 from .integers.walk import IntegerWalk
 from .neuron_settings import NeuronSettings
@@ -110,7 +110,7 @@ class Student(Shown, nn.Module):
             network = _built(config.architecture, config)
         refuse("student", list(in_no_step(network)))
         if grid is not None:
-            fold_norms(network)
+            fold(network)
         self.network = network
         self.grid: TrainedGrid | None = None
         self._graph = [trace(network)]  # in a list: the traced twin shares the weights and is no second submodule

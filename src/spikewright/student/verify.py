@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from ..graph.time_step import resolve_dt
 from ..graph.translation import reader_of
 from ..graph.wiring import wire
 from ..lowering.lower import lower
+from ..lowering.split import wholes_of
 from ..profile.profile import HardwareProfile, named_profile
 from ..simulation import integer
 from ..simulation.recording import Mismatch, Recording, compare
@@ -178,14 +179,23 @@ def differences(
     with student_threads():
         states, recorded = student.registers(images, seed, first_index)
 
-    def framed(name: str, values: Tensor) -> Any:  # values over one axis have two on the chip
-        return values.numpy().reshape(*values.shape[:2], *chip.by_name[name].shape)
-
-    spikes = {name: framed(name, trains).astype(np.uint8) for name, trains in recorded.items()}
-    u = {name: framed(name, state.u) for name, state in states.items()}
-    v = {name: framed(name, state.v) for name, state in states.items()}
+    spikes = {name: trains.astype(np.uint8) for name, trains in _by_population(chip, recorded).items()}
+    u = _by_population(chip, {name: state.u for name, state in states.items()})
+    v = _by_population(chip, {name: state.v for name, state in states.items()})
     ours = Recording(spikes=spikes, scores=theirs.scores, tallies={}, u=u, v=v)
     return compare(ours, replace(theirs, spikes={name: theirs.spikes[name] for name in spikes}))
+
+
+def _by_population(chip: ChipNetwork, values: Mapping[str, Tensor]) -> dict[str, Any]:
+    """What each layer has, ``(T, B, *shape)``, as the populations that it became have it."""
+    whole = slice(None)
+    places: dict[str, tuple[str, Any]] = {name: (name, whole) for name in values if name in chip.by_name}
+    places |= {part: place for part, place in wholes_of(chip).items() if place[0] in values}
+    found = {}
+    for name, (layer, neurons) in places.items():  # values over one axis have two on the chip
+        steps = values[layer].shape[:2]
+        found[name] = values[layer].flatten(2)[..., neurons].numpy().reshape(*steps, *chip.by_name[name].shape)
+    return found
 
 
 def _verify_floats(student: Student, graph: nir.NIRGraph, images: Tensor) -> Verification:

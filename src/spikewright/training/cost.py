@@ -78,8 +78,10 @@ class SpikeCost:
         per_spike = cost.per_spike
         if population.role == "relay":  # active where its source spiked, and at no other step
             per_spike = per_spike + cost.extra_per_active_update
-        elif population.neuron is not None:
-            self._extra[population.name] = (cost.extra_per_active_update, float(updates))
+        elif population.neuron is not None:  # the same for all parts of a layer
+            layer, _ = wholes_of(chip).get(population.name, (population.name, None))
+            _, before = self._extra.get(layer, (0.0, 0.0))
+            self._extra[layer] = (cost.extra_per_active_update, before + float(updates))
         layer = _layer_behind(chip, population.name)
         whole, neurons = wholes_of(chip).get(layer, (layer, None))
         if neurons is not None:  # of a layer that was split

@@ -37,7 +37,7 @@ def fold_norms(network: nn.Module) -> None:
     modules = dict(traced.named_modules())
     for module in modules.values():
         if isinstance(module, WEIGHTED) and module.bias is None:
-            module.bias = nn.Parameter(module.weight.new_zeros(_outputs(module)))
+            module.bias = nn.Parameter(module.weight.new_zeros(outputs_of(module)))
     faults: list[str] = []
     for node in list(traced.graph.nodes):
         norm = modules[str(node.target)] if node.op == "call_module" else None
@@ -53,7 +53,7 @@ def fold_norms(network: nn.Module) -> None:
             _merge(network, node, modules)
 
 
-def _outputs(layer: Any) -> int:
+def outputs_of(layer: Any) -> int:
     """How many biases a layer with weights has."""
     return int(layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels)
 

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from typing import TypeVar
 
 import snntorch as snn
 import torch
-from torch import nn
+from torch import Tensor, fx, nn
 
-from ...base.errors import Refusal, arg, refuse
-from ...chip.registers import Grid, Registers, TrainedGrid
+from ...base.errors import Gathered, arg, refuse
+from ...chip.registers import Calibration, Grid, Peaks, Registers, TrainedGrid
 from ...graph.interpreter import biases_on_membranes
-from ...lowering.lower import drafted, fitting_scales, lower_draft
+from ...lowering.draft import Draft
+from ...lowering.lower import drafted, fitting_scales, lower_draft, scales_of
 from ...lowering.passes import rewritten
 from ...lowering.peaks import Measuring
 from ...lowering.rules import check_draft
+from ...lowering.split import by_layer, populations_of
 from ...profile.profile import HardwareProfile
 from ..finite import weight_faults
-from ..neurons import is_integrator, is_neuron
+from ..neurons import is_neuron
 from ..recurrence import is_recurrent
 from ..student import Student
 from ..to_nir import to_nir, with_network
 from ..tracing import trace
-from .folding import fold_norms
+from .constants import decay_faults, fold_thresholds, weights_before
+from .folding import fold_norms, outputs_of
 from .plan import Plan, agreed, plan_of
 
+Measured = TypeVar("Measured", Calibration, Calibration | None)
 LEFT = 0.75
 """Power of the margin that must be left: peaks of other samples were up to 1.33 times those of 256 training samples
 (`python benchmarks/long_recordings.py margins`), and 1.5 to this power is 1.36."""
@@ -64,10 +70,10 @@ def become_integer(
     calibration = None
     if measuring is not None:
         check_draft(draft, profile)
-        calibration = measuring.calibration(rewritten(draft, profile), profile, weight_bits)
+        made = rewritten(draft, profile)
+        calibration = _of_layers(measuring.calibration(made, profile, weight_bits), made)
     grid = Grid(weight_bits, peaks={} if calibration is None else calibration.bounds())
-    scales = lower_draft(draft, profile, grid).provenance["scales"]
-    assert isinstance(scales, dict)
+    scales = scales_of(lower_draft(draft, profile, grid))
     scales = agreed(scales, plan_for(folded), registers.grid(mixed=True)[0])
     folded.take_grid(
         TrainedGrid(
@@ -89,14 +95,18 @@ def _folded(student: Student) -> Student:
         InputError: every layer that the integers of a chip cannot hold, at once.
     """
     network = copy.deepcopy(student.network)
-    faults, folded = _vector_faults(network), student
-    try:
+    found, folded = Gathered("training on integers"), None
+    with found:
         fold_norms(network)
         folded = with_network(student, network)
-        plan_for(folded)
-    except Refusal as found:
-        faults = [*found.faults, *faults]
-    refuse("training on integers", faults)
+    if folded is not None:
+        with found:
+            plan_for(folded)
+        with found:
+            fold_thresholds(network)
+    found.faults += [*_loop_faults(network), *decay_faults(network)]
+    found.refuse()
+    assert folded is not None
     return folded
 
 
@@ -127,11 +137,19 @@ def _measure_again(student: Student, profile: HardwareProfile, measuring: Measur
     grid = student.grid
     assert grid is not None and grid.calibration is not None
     graph = to_nir(student)
-    found = measuring.of_populations(rewritten(drafted(graph, profile), profile), list(grid.calibration.peaks))
+    draft = rewritten(drafted(graph, profile), profile)
+    found = _of_layers(measuring.of_populations(draft, populations_of(grid.calibration.peaks, draft.facts)), draft)
     least, whole = (fitting_scales(graph, profile, found.bounds(m)) for m in (found.margin**LEFT, found.margin))
     scales = {name: whole[name] if least[name] < scale else scale for name, scale in grid.scales.items()}
     scales = agreed(scales, plan_for(student), grid.registers.grid(mixed=True)[0])
     student.take_grid(grid.model_copy(update={"scales": scales, "calibration": found}))
+
+
+def _of_layers(measured: Measured, draft: Draft) -> Measured:
+    """Peaks by layer: of one that was split, the largest of its parts."""
+    if measured is None:
+        return measured
+    return measured.model_copy(update={"peaks": by_layer(measured.peaks, draft.facts, Peaks.and_of)})
 
 
 def plan_for(student: Student) -> Plan:
@@ -143,22 +161,12 @@ def plan_for(student: Student) -> Plan:
     return plan_of(trace(student.network), student.input_unit, student.config.input_shape)
 
 
-def _vector_faults(network: nn.Module) -> list[str]:
-    faults = []
-    for name, module in network.named_modules():
-        if not is_neuron(module):
-            continue
-        if is_recurrent(module):
-            faults.append(f"{name}: feeds itself, which is trained in floats alone: {arg('integer_from', 1)}")
-        constants = {"beta": module.beta, "threshold": module.threshold}
-        if isinstance(module, snn.Synaptic):
-            constants["alpha"] = module.alpha
-        faults += [
-            f"{name}: has {value.numel()} values of {what}; the chip holds one for a layer"
-            for what, value in constants.items()
-            if value.numel() != 1 and not (what == "threshold" and is_integrator(module))
-        ]
-    return faults
+def _loop_faults(network: nn.Module) -> list[str]:
+    return [
+        f"{name}: feeds itself, which is trained in floats alone: {arg('integer_from', 1)}"
+        for name, module in network.named_modules()
+        if is_neuron(module) and is_recurrent(module)
+    ]
 
 
 @torch.no_grad()
@@ -171,17 +179,25 @@ def _move_biases(student: Student) -> None:
     modules = dict(traced.named_modules())
     plan = plan_for(student)
     shared = {name: group for group in plan.together for name in group}
+    neurons = {str(node.target): node for node in traced.graph.nodes if node.op == "call_module"}
     faults = []
     for node in traced.graph.nodes:
         if node.name not in plan.weights:
             continue
-        target = plan.weights[node.name].target
-        reached = [modules[name] for name in shared.get(target, [target])]
-        alphas = {float(each.alpha.clamp(0, 1)) if isinstance(each, snn.Synaptic) else 0.0 for each in reached}
-        if len(alphas) > 1:
+        target, layer = plan.weights[node.name].target, modules[str(node.target)]
+        alphas = [_alphas(layer, neurons[name], modules) for name in shared.get(target, [target])]
+        alpha = alphas[0]
+        if alpha is None or not all(each is not None and bool((each == alpha).all()) for each in alphas):
             faults.append(f"{node.target}: feeds neurons with different alpha; give each weights of its own")
-        alpha = max(alphas)
-        if alpha:
-            gain = sum((steps - t) * alpha**t for t in range(steps)) / steps
-            modules[str(node.target)].bias.mul_(gain)
+        elif bool(alpha.any()):
+            layer.bias.mul_(sum((steps - t) * alpha**t for t in range(steps)) / steps)
     refuse("training on integers", faults)
+
+
+def _alphas(layer: nn.Module, neurons: fx.Node, modules: Mapping[str, nn.Module]) -> Tensor | None:
+    """For each output of a layer, alpha of the neurons behind it, float64; None where it differs within a channel."""
+    module = modules[str(neurons.target)]
+    alpha = module.alpha.detach().clamp(0, 1).double() if isinstance(module, snn.Synaptic) else torch.zeros(1).double()
+    if alpha.numel() == 1:
+        return alpha.reshape(1).expand(outputs_of(layer))
+    return next((each.by_output(alpha) for each in weights_before(neurons, modules) if each.layer is layer), None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from ...chip.law import FIXED_POINT, STATE_LIMIT, Law, State, gathered, largest, wrapped_to_32_bits
+from ...chip.law import FIXED_POINT, STATE_LIMIT, Constant, Law, State, gathered, largest, wrapped_to_32_bits
 from ...chip.registers import BIAS_EXP, LAVA_WIDTHS, STATE_UNIT
 
 WRAPS, CLIPS = range(2)
@@ -40,8 +40,8 @@ class Limits:
     @staticmethod
     def _at(law: Law, most: float, timesteps: int) -> Limits:
         """Limits for inputs of at most this magnitude; the cut of decay products only makes states smaller."""
-        current = STATE_UNIT * most * gathered(float(law.keep_u or 0.0), timesteps)
-        potential = law.reach * (current + _BIAS) * gathered(float(law.keep_v), timesteps)
+        current = STATE_UNIT * most * gathered(_most(law.keep_u), timesteps)
+        potential = law.reach * (current + _BIAS) * gathered(_most(law.keep_v), timesteps)
         return Limits(current >= STATE_LIMIT, potential >= LAVA_WIDTHS.unreached)
 
     def law(self, chip: Law, ceiling: int | None) -> Law:
@@ -70,3 +70,8 @@ class Limits:
         if self.clips and largest(potential) >= STATE_LIMIT - 1:
             free = replace(chip, arithmetic=replace(chip.arithmetic, saturates=False))
             into[:, CLIPS] = (free.potential(before.v, u).abs() >= STATE_LIMIT).flatten(1).sum(1)
+
+
+def _most(keep: Constant | None) -> float:
+    """The largest share of a state that a step leaves in any neuron."""
+    return largest(keep) if isinstance(keep, Tensor) else float(keep or 0.0)

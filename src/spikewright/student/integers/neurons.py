@@ -67,7 +67,7 @@ def bias_on_grid(bias: Tensor, scale: float, registers: Registers) -> Tensor:
     return bias + (mantissa / scale - bias.detach())
 
 
-def _straight_through(value: Tensor, rounded: float) -> Tensor:
+def _straight_through(value: Tensor, rounded: Constant) -> Tensor:
     """``rounded``, with the gradient of ``value``."""
     return value + (rounded - value.detach())
 
@@ -89,7 +89,7 @@ class IntegerLaw:
 
     @staticmethod
     def of(module: nn.Module, scale: float, registers: Registers, bias: Tensor | None = None) -> IntegerLaw:
-        """Round a snnTorch neuron with one beta, alpha and threshold for all.
+        """Round a snnTorch neuron with one threshold for all; its decays may be tensors that broadcast to ``shape``.
 
         Args:
             scale: integer units per float unit.
@@ -97,12 +97,12 @@ class IntegerLaw:
             bias: in float units, whole numbers at ``scale``; broadcasts to ``(B, *shape)``.
         """
         beta = module.beta.clamp(0, 1)
-        keep_v = DECAY_ONE - round(DECAY_ONE * (1 - float(beta.detach())))
-        keep_u, alpha = 0, None
+        keep_v = kept(beta)
+        keep_u, alpha = None, None
         if isinstance(module, snn.Synaptic):
             decay = module.alpha.clamp(0, 1)
-            keep_u = DECAY_ONE - max(1, round(DECAY_ONE * (1 - float(decay.detach()))))
-            alpha = _straight_through(decay, keep_u / DECAY_ONE)
+            keep_u = kept(decay, least=1)
+            alpha = _straight_through(decay, keep_u)
         vth, threshold = None, None
         if not is_integrator(module):
             vth = min(max(1, round(scale * float(module.threshold.detach()))), registers.vth_max)
@@ -110,7 +110,7 @@ class IntegerLaw:
         kind, mantissa = law_with(reset_of(module)), None if bias is None else torch.round(bias.detach() * scale)
         return IntegerLaw(
             chip=_on_chip(keep_v, keep_u, vth, mantissa, kind),
-            floats=kind(_straight_through(beta, keep_v / DECAY_ONE), threshold, alpha, gain_u=1.0 / scale, bias=bias),
+            floats=kind(_straight_through(beta, keep_v), threshold, alpha, gain_u=1.0 / scale, bias=bias),
             ceiling=registers.unreached if vth is None else None,
         )
 
@@ -128,16 +128,33 @@ class IntegerLaw:
         vth = max(0, int(float(module.threshold.detach()) * most))
         threshold = _straight_through(module.threshold, (vth + 0.5) / most)
         return IntegerLaw(
-            chip=_driven(_on_chip(DECAY_ONE, 0, vth, None), codes),
+            chip=_driven(_on_chip(1.0, None, vth, None), codes),
             floats=Law(module.beta.clamp(0, 1), threshold, gain_u=1.0 / most),
         )
 
 
-def _on_chip(keep_v: int, keep_u: int, vth: int | None, mantissa: Tensor | None, kind: type[Law] = Law) -> Law:
+def kept(decay: Tensor, least: int = 0) -> Constant:
+    """The share of a state that a step leaves, as registers of 12 bits hold it: one number where all have the same.
+
+    Where some neurons leak, all do: NIR has no LIF without a leak, and the graph holds what the registers do.
+
+    Args:
+        decay: the share in floats.
+        least: the smallest register, in steps of 1/4096 of a state.
+    """
+    leaks = torch.round(DECAY_ONE * (1 - decay.detach().double()))
+    leaks.clamp_(min=max(least, 1 if bool(leaks.any()) else 0))
+    shares = (DECAY_ONE - leaks) / DECAY_ONE
+    return float(shares.flatten()[0]) if bool((shares == shares.flatten()[0]).all()) else shares.float()
+
+
+def _on_chip(
+    keep_v: Constant, keep_u: Constant | None, vth: int | None, mantissa: Tensor | None, kind: type[Law] = Law
+) -> Law:
     return kind(
-        keep_v=keep_v / DECAY_ONE,
+        keep_v=keep_v,
         threshold=None if vth is None else vth * STATE_UNIT,
-        keep_u=keep_u / DECAY_ONE or None,
+        keep_u=keep_u if isinstance(keep_u, Tensor) else keep_u or None,
         gain_u=STATE_UNIT,
         bias=None if mantissa is None else mantissa * 2**BIAS_EXP,
         arithmetic=INTEGERS,

@@ -125,7 +125,7 @@ def test_potentials_are_counted_from_their_reset() -> None:
     found = interpret(wire(graph), torch.from_numpy(drive), 1e-4, 5)
     np.testing.assert_allclose(found.membranes["lif"][:, 0, 0], [1.125, 0.125, 0.4375, 0.59375, 0.671875], atol=1e-6)
     chip = lower(graph, "loihi2-assumed")
-    said = "'lif': its potentials are counted from v_reset (-0.5 to 0), so that the chip's begin there"
+    said = "'lif': its potentials are counted from v_reset (-0.5 to 0), so that those of chip and student begin"
     assert any(said in each for each in chip.provenance["assumed"])
     events = np.zeros((5, 3, 2), np.int64)
     events[0] = 1  # at which all fire, wherever they begin

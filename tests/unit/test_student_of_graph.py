@@ -147,16 +147,63 @@ def refusal(made: nir.NIRGraph, **asked: Any) -> str:
 def test_what_has_no_counterpart_is_refused_at_once() -> None:
     first, last = ends((4,), (2,))
     middle = nir.LI(tau=np.full(4, 5e-3), r=np.ones(4), v_leak=np.zeros(4))
-    shifted = lif(2, reset=0.2)
-    nodes = {"input": first, "li": middle, "fc": nir.Linear(weights(2, 4)), "out": shifted, "output": last}
+    below = lif(2, reset=0.5)  # above its threshold
+    nodes = {"input": first, "li": middle, "fc": nir.Linear(weights(2, 4)), "out": below, "output": last}
     told = refusal(graph(nodes), timesteps=3)
-    assert "li: does not fire" in told and "out: resets to a v_reset other than 0" in told
+    assert "li: does not fire" in told and "out: has a threshold that is not above 0" in told
     plain = {"input": first, "fc": nir.Linear(weights(2, 4)), "output": last}
     assert "a student answers by one layer of neurons" in refusal(graph(plain), timesteps=3)
     good = graph({"input": first, "fc": nir.Linear(weights(2, 4)), "out": lif(2), "output": last})
     assert "over how many steps" in refusal(good)
     assert "no multiple" in refusal(good, timesteps=2, classes=3)
     assert "may be" in refusal(good, timesteps=2, encoding="morse")
+
+
+@pytest.mark.parametrize("kind", ["LIF", "IF", "CubaLIF"])
+def test_potentials_are_counted_from_their_reset(kind: str) -> None:
+    """The student's begin there: it fires as the graph does whose potentials are shifted by hand."""
+
+    def made(reset: float, threshold: float, leak: float) -> nir.NIRGraph:
+        first, last = ends((6,), (2,))
+        ones, drawn = np.ones(5), np.random.default_rng(3)
+        constants: dict[str, Any] = {"r": 5 * ones, "v_threshold": threshold * ones, "v_reset": reset * ones}
+        if kind == "IF":
+            node: nir.NIRNode = nir.IF(**constants | {"r": ones / 1e-3})
+        elif kind == "LIF":
+            node = nir.LIF(tau=5e-3 * ones, v_leak=leak * ones, **constants)
+        else:
+            node = nir.CubaLIF(tau_mem=5e-3 * ones, tau_syn=2e-3 * ones, w_in=2 * ones, v_leak=leak * ones, **constants)
+        return graph(
+            {
+                "input": first, "fc": nir.Affine(drawn.normal(size=(5, 6)), drawn.normal(size=5) / 9), "lif": node,
+                "head": nir.Linear(drawn.normal(size=(2, 5))), "out": lif(2), "output": last,
+            }
+        )  # fmt: skip
+
+    heard: list[str] = []
+
+    class Remarks(sw.Callback):
+        def on_message(self, text: str, kind: Any) -> None:
+            heard.append(text)
+
+    # CubaLIF: the leak is to v_reset, since a student has no bias behind the synaptic filter.
+    leak = -0.25 if kind == "CubaLIF" else 0.1
+    student = sw.Student.from_nir(made(-0.25, 0.5, leak), 7, callbacks=[Remarks()])
+    said = "'lif': its potentials are counted from v_reset (-0.25 to -0.25), so that those of chip and student begin"
+    assert any(said in each for each in heard)
+    images = torch.rand(20, 6, 1, 1)
+    with torch.no_grad():
+        output = student(images)
+    shifted = sw.interpret(made(0.0, 0.75, leak + 0.25), output.drive[0].double().reshape(20, 6).numpy(), timesteps=7)
+    assert np.array_equal(output.spikes["lif"].numpy(), shifted.spikes["lif"].swapaxes(0, 1))
+    assert 0.05 < float(output.spikes["lif"].mean()) < 0.95
+    chip, by_hand = (sw.lower(each, timesteps=7, encoding="direct", input_bits=6) for each in (
+        made(-0.25, 0.5, leak), made(0.0, 0.75, leak + 0.25)))  # fmt: skip
+    ours = sw.lower(sw.to_nir(student))
+    for one, two, three in zip(chip.populations, by_hand.populations, ours.populations, strict=True):
+        if one.neuron is not None:
+            assert one.neuron.vth == two.neuron.vth == three.neuron.vth
+            assert np.array_equal(one.neuron.bias, three.neuron.bias)
 
 
 def test_a_student_that_computes_something_else_is_no_student(monkeypatch: pytest.MonkeyPatch) -> None:

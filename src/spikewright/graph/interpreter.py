@@ -7,7 +7,7 @@ compares its folded weights.
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import nir
@@ -120,3 +120,23 @@ def biases_on_membranes(graph: nir.NIRGraph) -> nir.NIRGraph:
                 nodes[linear] = copy(graph.nodes[linear])
                 nodes[linear].bias = np.zeros_like(graph.nodes[linear].bias)
     return nir.NIRGraph(nodes, list(graph.edges), metadata=graph.metadata, type_check=False)
+
+
+def counted_from_reset(wiring: Wiring) -> Wiring:
+    """The graph whose potentials are counted from ``v_reset``, so that they begin at it and are 0 after a spike.
+
+    ``v_threshold' = v_threshold - v_reset`` and ``v_leak' = v_leak - v_reset``. Neurons that do not fire, and those
+    that are reset by subtraction, stay as they are.
+    """
+    nodes = dict(wiring.nodes)
+    for name in wiring.neurons:
+        node = nodes[name]
+        shift = np.asarray(getattr(node, "v_reset", 0.0), np.float64)
+        if wiring.resets.get(name, "zero") != "zero" or not np.any(shift):
+            continue
+        nodes[name] = copy(node)
+        for field in ("v_threshold", "v_leak"):
+            if hasattr(node, field):
+                setattr(nodes[name], field, np.asarray(getattr(node, field), np.float64) - shift)
+        nodes[name].v_reset = np.zeros_like(shift)
+    return replace(wiring, nodes=nodes)

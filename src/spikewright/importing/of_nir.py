@@ -236,8 +236,6 @@ def _unfit(found: NeuronConstants, gain: FloatArray, is_done: bool, fires: bool,
     """What neurons have that those of a student have not."""
     if not fires and not is_last:
         yield "does not fire, and its potential goes on to other layers; a student's hidden neurons fire"
-    if found.reset == "zero" and fires and np.any(np.abs(found.v_reset) > CLOSE):
-        yield "resets to a v_reset other than 0; count potentials from it: take it off v_threshold and v_leak"
     if not is_done and np.any(np.abs(found.drift) > CLOSE):
         yield "has a v_leak other than 0 that no weights before it can take over; give it as a bias of these"
     if not is_done and not fires and np.any(np.abs(gain - 1) > CLOSE):

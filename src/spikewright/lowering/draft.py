@@ -222,8 +222,9 @@ def begins(wiring: Wiring) -> list[str]:
     """What is assumed of neurons that a spike does not leave at zero: where their potentials begin."""
     resets = {name: np.asarray(getattr(wiring.nodes[name], "v_reset", 0.0)) for name in wiring.neurons}
     return [
-        f"node {name!r}: its potentials are counted from v_reset ({reset.min():g} to {reset.max():g}), so that the "
-        "chip's begin there, and not at 0 as those of a graph that is interpreted; a spike or the leak ends that"
+        f"node {name!r}: its potentials are counted from v_reset ({reset.min():g} to {reset.max():g}), so that those "
+        "of chip and student begin there, and not at 0 as those of a graph that is interpreted; a spike or the leak "
+        "ends that"
         for name, reset in resets.items()
         if np.any(reset != 0)
     ]

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from ..base.errors import InputError, arg, did_you_mean
 from ..base.types import ENCODINGS, INPUT_BITS
-from ..graph.interpreter import interpret
-from ..graph.time_step import NOTHING_SAID, Convention, Reading, read_as
+from ..graph.interpreter import counted_from_reset, interpret
+from ..graph.time_step import NOTHING_SAID, Convention, Reading, assumptions, read_as
 from ..graph.wiring import Wiring, wire
 from ..importing.of_nir import CLOSE, GraphNetwork, network_of_graph
+from ..lowering.draft import begins
 from ..lowering.lower import rules_of
 from .config import StudentConfig
 from .header import IMPORTED
@@ -48,14 +49,17 @@ class FromGraph:
     """What a student is made of.
 
     Attributes:
-        reading: of the graph without the neurons that turn input currents into spikes, which are the student's encoder.
+        reading: of the graph without the neurons that turn input currents into spikes, which are the student's encoder,
+            and with potentials that are counted from their reset.
         threshold: of these; None where the graph has none.
+        assumed: what was read into the graph, as sentences.
     """
 
     config: StudentConfig
     made: GraphNetwork
     reading: Reading
     threshold: float | None
+    assumed: tuple[str, ...] = ()
 
     def prove(self, drive: Tensor, traces: Mapping[str, NeuronTrace]) -> Proof:
         """Compare a student with the graph, spike for spike.
@@ -86,6 +90,8 @@ def read_for_student(graph: nir.NIRGraph, asked: AskedOfGraph) -> FromGraph:
         InputError: a graph with faults, one whose T is not known, or nodes that have no counterpart.
     """
     reading, said = read_as(wire(graph), graph.metadata, asked.convention), graph.metadata
+    assumed = (*assumptions(reading), *begins(reading.wiring))
+    reading = replace(reading, wiring=counted_from_reset(reading.wiring))
     encoding = asked.encoding or said.get("encoding", "direct")
     if encoding not in ENCODINGS:
         raise InputError(f"{arg('encoding', encoding)}: {did_you_mean(str(encoding), ENCODINGS)}")
@@ -100,7 +106,7 @@ def read_for_student(graph: nir.NIRGraph, asked: AskedOfGraph) -> FromGraph:
         reading, threshold = _without_encoder(reading)
     made = network_of_graph(reading)
     config = _config(made, said, asked, encoding, timesteps)
-    return FromGraph(config, made, reading, threshold)
+    return FromGraph(config, made, reading, threshold, assumed)
 
 
 def _without_encoder(reading: Reading) -> tuple[Reading, float]:

@@ -28,7 +28,7 @@ from ..chip.registers import TrainedGrid
 from ..data.input_rule import InputRule
 from ..data.output_rule import CLASSES
 from ..graph.nir_io import read_graph
-from ..graph.time_step import Convention, assumptions
+from ..graph.time_step import Convention
 from ..importing.assembling import Asked, Assembled
 from ..importing.description import ImportedNetwork
 from ..importing.examples import SPIKING, as_taken
@@ -230,7 +230,7 @@ class Student(Shown, nn.Module):
         asked = AskedOfGraph(timesteps, encoding, input_bits, classes, Convention(dt_s, producer, reset))
         found = read_for_student(graph, asked)
         listeners = Listeners(callbacks)
-        for remark in assumptions(found.reading):
+        for remark in found.assumed:
             listeners.say(remark, "assumed")
         student = cls(found.config, found.made.network).eval()
         if student.encoder is not None and found.threshold is not None:

@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spikewright.base.errors import InputError
 from spikewright.chip.encoding import encode
 from spikewright.lowering.draft import Draft, DraftConnection
 from spikewright.lowering.lower import drafted, lower
@@ -188,25 +187,11 @@ def test_the_graph_computes_what_the_layers_do(shape: tuple[int, int, int], name
     assert all(0.01 < float(spikes.mean()) < 1 for spikes in fired)
 
 
-REFUSED_ON_INTEGERS = {
-    "adaptive": "3: pools after the weights, over windows that differ; put it before them, where it pools spikes",
-    "norm first": "2: this normalisation stands before a convolution that pads with zeros, which its shift would have "
-    "to reach too; put it right behind a convolution or linear layer",
-    "two convolutions": "4: follows other weights without neurons between them; make them one layer",
-    "functional": "truediv: multiplies by 0.5 what weights give; multiply the weights instead",
-}
-
-
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize(("shape", "name"), CASES)
 def test_integers_are_the_chips(shape: tuple[int, int, int], name: str) -> None:
     """A student that becomes one on integers, and takes a step there, is the chip network that it becomes."""
     target = load_profile("loihi2-assumed")
-    if shape == SHAPE and name in REFUSED_ON_INTEGERS:
-        with pytest.raises(InputError) as caught:
-            become_integer(student(shape, name, "direct"), target, "loihi2-assumed")
-        assert str(caught.value) == f"training on integers: {REFUSED_ON_INTEGERS[name]}"
-        return
     made = become_integer(student(shape, name, "direct"), target, "loihi2-assumed")
     optimizer = torch.optim.SGD(made.parameters(), lr=0.02)
     output = made(images(shape, 8))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import snntorch as snn
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,18 +108,29 @@ def own(network: nn.Module) -> Student:
 
 
 def test_what_cannot_be_trained_on_integers_is_said_at_once() -> None:
+    zero = {"init_hidden": True, "reset_mechanism": "zero", "reset_delay": False}
+    loop = snn.RLeaky(beta=0.5, linear_features=9, **zero)
     network = nn.Sequential(
-        nn.Conv2d(1, 2, 3, padding=1), nn.AvgPool2d(2, padding=1), spiking(NeuronSettings()),
-        nn.Conv2d(2, 2, 1), nn.Flatten(), nn.Linear(50, 3), integrator(),
+        nn.Flatten(), nn.Linear(64, 9), loop, Multiplied(-2.0), nn.Linear(9, 8), spiking(NeuronSettings()),
+        nn.Linear(8, 3), integrator(),
     )  # fmt: skip
-    network[2].threshold = torch.ones(5)
+    network[5].threshold = torch.linspace(0, 1, 8)
     with pytest.raises(InputError) as caught:
         become_integer(own(network), load_profile("loihi2"), "loihi2")
-    assert "1: pools after the weights, over windows that differ; put it before them, where it pools spikes" in str(
-        caught.value
-    )
-    assert "5: follows other weights without neurons between them; make them one layer" in str(caught.value)
-    assert "2: has 5 thresholds, which weights of its own right before it would have to take over" in str(caught.value)
+    assert "2: feeds itself, which is trained in floats alone: integer_from=1" in str(caught.value)
+    assert "mul: multiplies spikes by -2; multiply the weights behind it instead" in str(caught.value)
+    assert "5: has thresholds that are not above 0" in str(caught.value)
+
+
+class Multiplied(nn.Module):
+    """A number times what comes."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, value: torch.Tensor) -> torch.Tensor:
+        return value * self.factor
 
 
 def test_weights_that_outgrow_the_current_lower_their_scale() -> None:

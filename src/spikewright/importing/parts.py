@@ -10,6 +10,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
+from .matrix import Matrix
+
 INPUT = "input"
 """The name of what enters a network in each timestep."""
 Size = Annotated[int, Field(ge=1, le=2**31)]
@@ -58,6 +60,23 @@ class LinearPart(Part):
     def module(self) -> nn.Module:
         """A :class:`torch.nn.Linear`."""
         return nn.Linear(self.entering, self.leaving, self.bias)
+
+
+class MatrixPart(Part):
+    """Weights from every value that enters to every value of a shape."""
+
+    kind: Literal["matrix"] = "matrix"
+    entering: Size
+    target: Annotated[Dimensions, Field(min_length=1)]
+
+    @property
+    def values(self) -> int:
+        """How many numbers the layer's weights are."""
+        return self.entering * prod(self.target)
+
+    def module(self) -> nn.Module:
+        """A :class:`~spikewright.importing.matrix.Matrix`."""
+        return Matrix(self.entering, self.target)
 
 
 class ConvPart(Part):
@@ -272,6 +291,7 @@ class NeuronPart(Part):
 
 AnyPart = Annotated[
     LinearPart
+    | MatrixPart
     | ConvPart
     | TransposedPart
     | UpsamplePart

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import nir
 import numpy as np
@@ -23,6 +23,8 @@ from .linear_map import LinearMap, compose, frame, identity
 CUSTOMARY_INPUT_BITS = 8
 """Bits of graded input where nothing else is known: those of a pixel."""
 _MOST_PATHS = 1000  # they multiply where sums follow sums
+_Path: TypeAlias = tuple[str, tuple[str, ...]]
+"""Linear nodes in a row: where they start, and their names in order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,7 +294,7 @@ def _population(
 
 def _connections(wiring: Wiring, target: str, gain: FloatArray, lying: bool) -> list[DraftConnection]:
     maps: dict[str, LinearMap] = {}
-    for source, path in _paths(wiring, target):
+    for source, path in _heard(wiring, _paths(wiring, target)):
         shape = wiring.shapes[source][1]
         linear = compose([wiring.nodes[name] for name in path], shape, lying) if path else identity(frame(shape, lying))
         maps[source] = maps[source].plus(linear) if source in maps else linear
@@ -301,10 +303,22 @@ def _connections(wiring: Wiring, target: str, gain: FloatArray, lying: bool) -> 
     return [DraftConnection(source, target, linear.weight, linear.conv) for source, linear in scaled]
 
 
-def _paths(wiring: Wiring, target: str) -> list[tuple[str, tuple[str, ...]]]:
+def _heard(wiring: Wiring, paths: list[_Path]) -> list[_Path]:
+    """The paths without those of weights that are all zero, which bring a constant alone, as far as others are left."""
+    loud = [
+        (source, path)
+        for source, path in paths
+        if all(np.any(weight) for name in path if (weight := getattr(wiring.nodes[name], "weight", None)) is not None)
+    ]
+    there = {source for source, _ in loud}
+    silent = {source: (source, path) for source, path in paths if source not in there}
+    return loud + list(silent.values())
+
+
+def _paths(wiring: Wiring, target: str) -> list[_Path]:
     """Every path of linear nodes from a neuron or the input to ``target``: where it starts, and its nodes in order."""
-    found: list[tuple[str, tuple[str, ...]]] = []
-    todo: list[tuple[str, tuple[str, ...]]] = [(source, ()) for source in wiring.into(target)]
+    found: list[_Path] = []
+    todo: list[_Path] = [(source, ()) for source in wiring.into(target)]
     while todo:
         if len(found) + len(todo) > _MOST_PATHS:
             many = f"more than {_MOST_PATHS} paths of linear nodes lead to it; merge some of them"

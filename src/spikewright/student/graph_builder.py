@@ -18,7 +18,9 @@ from .linear_layers import WEIGHTED, any_spike, placed, scaled_outputs
 from .modules import CannotExport, flatten, loop_of, node_of
 from .neurons import is_integrator, is_neuron, reset_of
 from .operations import Join
+from .placed import PLACED, bias_of_places
 from .recurrence import is_recurrent
+from .spatial_maps import constant_map
 from .tracing import OPERATIONS, inputs_of, is_flatten, is_sum, pools_spikes
 
 INPUT, OUTPUT, ENCODER = "input", "output", "encoder"
@@ -76,6 +78,10 @@ class GraphBuilder:
         nodes = [made] if isinstance(made, nir.NIRNode) else list(made)
         self._add_chain(name, nodes, sources)
         self._layers[name] = module, shape
+        if isinstance(module, PLACED):
+            constant = self._free(f"{name}_bias")
+            self._add_chain(constant, constant_map(bias_of_places(module), shape), sources)
+            return (name, constant), _output_shape(module, shape)
         if is_recurrent(module):
             loop = loop_of(module, shape)
             back = self._free(f"{name}_loop")

@@ -20,6 +20,7 @@ from ..graph.nodes import Shape, output_shape
 from .modules import DT_S, CannotExport, Nodes, float32, has_node, node_of
 from .neurons import ANY_SPIKE
 from .operations import Reshape, Times
+from .placed import PLACED, PlacedConv1d, PlacedConv2d
 from .spatial_maps import convolution, depthwise, embedded, map_of_channel, scaling
 
 __all__ = ["has_node"]
@@ -30,10 +31,12 @@ _PAD_MODES = {"zeros": "constant"}
 
 @node_of.register(nn.Conv1d)
 @node_of.register(nn.Conv2d)
+@node_of.register(PlacedConv1d)
+@node_of.register(PlacedConv2d)
 def _(module: nn.Conv1d | nn.Conv2d, shape: Shape) -> Nodes:
     spatial = _spatial(module, shape, len(module.kernel_size))
     weight, given = float32(module.weight), {"stride": module.stride, "dilation": module.dilation}
-    bias = None if module.bias is None else float32(module.bias)
+    bias = None if module.bias is None or isinstance(module, PLACED) else float32(module.bias)
     if module.padding_mode == "zeros" and not _is_uneven(module):
         return convolution(weight, spatial, module.groups, bias=bias, padding=_padding(module), **given)
     if module.padding_mode == "zeros" and set(module.dilation) == {1}:  # a tap of zeros makes the kernel odd

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from ..base.types import FloatArray
 from ..graph.nodes import Shape
+from ..importing.matrix import Matrix
 from ..lowering.linear_map import MOST_DENSE_WEIGHTS
-from .modules import CannotExport
+from .modules import CannotExport, Nodes, float32, node_of
 
 MOST_UNGROUPED = 2**20
 """Weights up to which a map of channels is written without groups: nir 1.0.8 forgets these when it checks a file."""
@@ -87,6 +88,29 @@ def depthwise(matrix: FloatArray, channels: int, shape: Shape, target: Shape) ->
     return [convolution(covering, shape, 1), convolution(spreading, one, 1, padding=tuple(axes))]
 
 
+@node_of.register
+def _(module: Matrix, shape: Shape) -> Nodes:
+    """Of vectors a dense layer; else a convolution over the whole input, and one that spreads what it gives."""
+    weight, bias, target = float32(module.weight), float32(module.bias), module.target
+    if len(target) == 1:
+        made = nir.Affine(weight=weight, bias=bias)
+        return made if len(shape) == 1 else [nir.Flatten({"input": np.array(shape)}, 0, -1), made]
+    if len(shape) != len(target):
+        raise CannotExport(f"makes values of shape {target} of some of shape {shape}, which no NIR node does")
+    channels, spatial = target[0], target[1:]
+    count = prod(spatial)
+    check_map_size(channels * count**2)
+    each = np.flip(np.eye(count).reshape(count, *spatial), tuple(range(1, len(target))))
+    spreading, groups = np.tile(each[None], (channels, *[1] * len(target))), channels
+    if channels**2 * count**2 <= MOST_UNGROUPED:
+        spreading, groups = ungrouped(spreading, channels), 1
+    one, around = tuple(1 for _ in spatial), tuple(size - 1 for size in spatial)
+    return [
+        convolution(weight.reshape(-1, *shape), shape[1:], 1, bias=bias),
+        convolution(spreading, one, groups, padding=around),
+    ]
+
+
 def ungrouped(kernel: FloatArray, groups: int) -> FloatArray:
     """A kernel of several groups as one of a single group, with zeros between the groups."""
     outputs, inputs = len(kernel) // groups, kernel.shape[1]
@@ -95,6 +119,19 @@ def ungrouped(kernel: FloatArray, groups: int) -> FloatArray:
         rows = slice(group * outputs, (group + 1) * outputs)
         whole[rows, group * inputs : (group + 1) * inputs] = kernel[rows]
     return whole
+
+
+def constant_map(values: FloatArray, shape: Shape) -> list[nir.NIRNode]:
+    """The nodes that give ``values``, whatever comes to them: a weight of zero with a bias, spread over a shape.
+
+    Args:
+        values: ``(channels, *spatial)``.
+        shape: of what comes, with as many axes.
+    """
+    nothing = convolution(np.zeros((1, *shape)), shape[1:], 1, bias=np.ones(1))
+    turned = np.flip(values, tuple(range(1, values.ndim)))[:, None]
+    around = tuple(size - 1 for size in values.shape[1:])
+    return [nothing, convolution(turned, tuple(1 for _ in around), 1, padding=around)]
 
 
 def embedded(channels: int, place: slice, total: int, spatial: Shape) -> nir.NIRNode:

@@ -50,7 +50,7 @@ from .header import (
     read_header,
     size_faults,
 )
-from .integers.constants import fold
+from .integers.composing import fold
 from .integers.plan import plan_of
 from .integers.walk import IntegerWalk
 from .neuron_settings import NeuronSettings
@@ -83,9 +83,11 @@ class Student(Shown, nn.Module):
         network: the layers and neurons.
         grid: register widths and scales of the integer arithmetic of the forward pass; None for floating point.
         origin: the network that it was imported from, with the proof, where that was done in this process.
+        composed: a sentence for each matrix that it got when it became one on integers, in this process.
     """
 
     origin: Origin | None = None
+    composed: tuple[str, ...] = ()
 
     def __init__(
         self, config: StudentConfig, network: nn.Module | None = None, grid: TrainedGrid | None = None
@@ -110,7 +112,7 @@ class Student(Shown, nn.Module):
             network = _built(config.architecture, config)
         refuse("student", list(in_no_step(network)))
         if grid is not None:
-            fold(network)
+            network = fold(network, config.input_shape)
         self.network = network
         self.grid: TrainedGrid | None = None
         self._graph = [trace(network)]  # in a list: the traced twin shares the weights and is no second submodule

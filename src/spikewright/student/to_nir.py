@@ -152,7 +152,7 @@ def float_equivalent(student: Student) -> Student:
             unit = scale * place.unit
             weight = weight_integers(module.weight, unit, grid.registers, mixed=place.shared or None)
             module.weight.copy_(weight / unit)
-            module.bias.copy_(bias_on_grid(module.bias, scale, grid.registers))
+            module.bias.copy_(bias_on_grid(module.bias * place.gain, scale, grid.registers) / place.gain)
     for name, scale in grid.scales.items():
         _set_neuron(modules[name], IntegerLaw.of(modules[name], scale, grid.registers).floats)
     if twin.encoder is not None:

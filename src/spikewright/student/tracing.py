@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 from ..base.errors import InputError, refuse
 from .linear_layers import has_node
 from .neurons import MAX_POOLS, NeuronTrace, is_integrator, is_neuron, run_over_time
-from .operations import operations_as_modules
+from .operations import DropoutOf, Reshape, operations_as_modules
 
 Value = TypeVar("Value")
 OPERATIONS = (
@@ -22,12 +22,16 @@ OPERATIONS = (
 )
 """What a forward pass may do, in words."""
 
+OURS = (DropoutOf, Reshape)
+"""Modules that operations have become, in a network that was wired anew."""
+
 
 class _NeuronTracer(fx.Tracer):
     """Traces through modules and stops at neurons, torch's own modules and those that :func:`node_of` knows."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return is_neuron(m) or has_node(m) or super().is_leaf_module(m, module_qualified_name)
+        is_ours = is_neuron(m) or has_node(m) or isinstance(m, OURS)
+        return is_ours or super().is_leaf_module(m, module_qualified_name)
 
 
 def trace(module: nn.Module) -> fx.GraphModule:

@@ -83,6 +83,8 @@ class Trainer(TrainingLoop):
                 if self.chip and not self.on_integers and len(self.history) >= self.settings.float_epochs:
                     self._end_warm_up(self.chip)
                     listeners.say(f"from now on the student computes with the integers of {self.chip.profile.name}")
+                    for sentence in self.student.composed:
+                        listeners.say(sentence)
                     self._say_measured(listeners)
                 self._run_epoch(listeners, advance)
                 if after_epoch is not None:

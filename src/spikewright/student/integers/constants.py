@@ -17,12 +17,13 @@ import torch
 from torch import Tensor, fx, nn
 
 from ...base.errors import refuse
+from ...importing.matrix import Matrix
 from ...lowering.split import MOST_PARTS
 from ..linear_layers import WEIGHTED, scaled_outputs
 from ..neurons import is_integrator, is_neuron
 from ..operations import Times
 from ..tracing import inputs_of, is_flatten, is_sum, trace
-from .folding import UNCHANGED, fold_norms, outputs_of
+from .folding import UNCHANGED, of_bias, outputs_of
 from .neurons import kept
 
 BY_CHANNEL = (
@@ -30,18 +31,6 @@ BY_CHANNEL = (
     nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d, Times,
 )  # fmt: skip
 """Modules behind which a gain of each channel is the same as before them."""
-
-
-def fold(network: nn.Module) -> None:
-    """Fold what a network gives up for good when it becomes one on integers, in place.
-
-    What it has become depends on its layers alone, so that a network that is built anew takes the weights of a file.
-
-    Raises:
-        InputError: all norms that cannot be folded, or all thresholds.
-    """
-    fold_norms(network)
-    fold_thresholds(network)
 
 
 @dataclass(frozen=True)
@@ -57,10 +46,11 @@ class Before:
 
     def by_output(self, value: Tensor) -> Tensor | None:
         """A constant of the neurons for each output channel of the layer; None where it differs within a channel."""
-        outputs = outputs_of(self.layer)
-        axes = 0 if self.flat or isinstance(self.layer, nn.Linear) else self.layer.weight.ndim - 2
+        shape = outputs_of(self.layer), *[1] * (0 if self.flat else self.layer.weight.ndim - 2)
+        if isinstance(self.layer, Matrix) and not self.flat:
+            shape = self.layer.target
         try:
-            return value.detach().expand(outputs, *[1] * axes).flatten()
+            return value.detach().expand(shape).flatten()
         except RuntimeError:
             return None
 
@@ -96,6 +86,15 @@ def fold_thresholds(network: nn.Module) -> None:
     refuse("training on integers", faults)
 
 
+def takes_constants(neurons: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
+    """Whether the weights before neurons can take over what differs among these: thresholds, gains of a bias."""
+    module: Any = modules[str(neurons.target)]
+    values = [module.threshold] if _has_several(module) else []
+    values += [module.alpha] if isinstance(module, snn.Synaptic) and module.alpha.numel() != 1 else []
+    before = weights_before(neurons, modules) if values else []
+    return not values or (bool(before) and all(e.by_output(v) is not None for e in before for v in values))
+
+
 def _has_several(module: Any) -> bool:
     return is_neuron(module) and not is_integrator(module) and module.threshold.numel() != 1
 
@@ -123,7 +122,7 @@ def weights_before(neurons: fx.Node, modules: Mapping[str, nn.Module]) -> list[B
 def _divide(layer: Any, by: Tensor) -> None:
     layer.weight.copy_(scaled_outputs(layer, layer.weight, 1 / by))
     if layer.bias is not None:
-        layer.bias.div_(by)
+        layer.bias.div_(of_bias(layer, by))
 
 
 def _set_to_one(module: Any) -> None:

@@ -21,17 +21,19 @@ from ..tracing import inputs_of, trace
 
 UNCHANGED = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
 """Modules that change nothing on integers: the chip drops nothing out."""
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+"""Layers that are a gain and a shift of each channel."""
 
 
 def fold_norms(network: nn.Module) -> None:
     """Make one layer of each batch norm and the weights beside it, and of two layers with weights in a row, in place.
 
     ``w <- w * gamma / sqrt(var + eps)``, ``b <- (b - mean) * gamma / sqrt(var + eps) + beta`` of a norm behind a layer.
-    Every layer with weights has a bias afterwards; the place of what is folded away is taken by ``nn.Identity``.
+    Every layer with weights has a bias afterwards; the place of what is folded away is taken by ``nn.Identity``. What
+    no layer beside it can take stays, for :mod:`.borders` and :mod:`.composing`.
 
     Raises:
-        InputError: every norm without weights of its own beside it.
+        InputError: every norm without running statistics.
     """
     traced = trace(network)
     modules = dict(traced.named_modules())
@@ -41,11 +43,14 @@ def fold_norms(network: nn.Module) -> None:
     faults: list[str] = []
     for node in list(traced.graph.nodes):
         norm = modules[str(node.target)] if node.op == "call_module" else None
-        if isinstance(norm, _NORMS):
-            if fault := _fold_norm(node, norm, modules):
+        if isinstance(norm, NORMS):
+            try:
+                if not _fold_norm(node, norm, modules):
+                    continue
+            except CannotExport as fault:
                 faults.append(f"{node.target}: {fault}")
                 continue
-            _replace(network, str(node.target), nn.Identity())
+            replace(network, str(node.target), nn.Identity())
             modules[str(node.target)] = nn.Identity()
     refuse("training on integers", faults)
     for node in list(traced.graph.nodes):
@@ -58,35 +63,35 @@ def outputs_of(layer: Any) -> int:
     return int(layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels)
 
 
-def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
+def of_bias(layer: Any, gain: Tensor) -> Tensor:
+    """A gain of each output channel in the shape in which it multiplies the bias of a layer."""
+    return gain.reshape(-1, *[1] * (layer.bias.ndim - 1))
+
+
+def replace(network: nn.Module, name: str, module: nn.Module) -> None:
+    """Put a module into the place of another."""
     parent, _, child = name.rpartition(".")
     setattr(network.get_submodule(parent), child, module)
 
 
-def _fold_norm(node: fx.Node, norm: nn.BatchNorm1d | nn.BatchNorm2d, modules: dict[str, nn.Module]) -> str:
-    """Fold a norm into the weights before or behind it; returns why that cannot be, empty where it is done."""
-    try:
-        gain, shift = gain_and_shift(norm)
-    except CannotExport as fault:
-        return str(fault)
-    before = _before(node, modules)
+def _fold_norm(node: fx.Node, norm: nn.BatchNorm1d | nn.BatchNorm2d, modules: dict[str, nn.Module]) -> bool:
+    """Fold a norm into the weights before or behind it; returns whether there are some that can take it.
+
+    A convolution behind it that pads with zeros cannot, since the shift of the norm does not reach them: see
+    :mod:`.borders`.
+
+    Raises:
+        CannotExport: it has no running statistics.
+    """
+    gain, shift = gain_and_shift(norm)
+    before, after = _before(node, modules), behind(node, modules)
     if before is not None:
         _fold(before, norm)
-        return ""
-    behind = _behind(node, modules)
-    if behind is None:
-        return (
-            "this normalisation has no weights of its own right before or behind it, so it cannot be folded away; put "
-            "it right behind a convolution or linear layer"
-        )
-    layer, repeated = behind
-    if isinstance(layer, nn.Conv1d | nn.Conv2d) and _pads(layer) and bool((shift != 0).any()):
-        return (
-            "this normalisation stands before a convolution that pads with zeros, which its shift would have to reach "
-            "too; put it right behind a convolution or linear layer"
-        )
-    _fold_forwards(layer, gain, shift, repeated)
-    return ""
+        return True
+    if after is None or (isinstance(after[0], nn.Conv1d | nn.Conv2d) and _pads_zeros(after[0])):
+        return False
+    fold_forwards(after[0], gain, shift, after[1])
+    return True
 
 
 def _before(node: fx.Node, modules: dict[str, nn.Module]) -> Any:
@@ -102,7 +107,7 @@ def _before(node: fx.Node, modules: dict[str, nn.Module]) -> Any:
     return None
 
 
-def _behind(node: fx.Node, modules: dict[str, nn.Module]) -> tuple[Any, int] | None:
+def behind(node: fx.Node, modules: dict[str, nn.Module]) -> tuple[Any, int] | None:
     """The weights behind a norm that get nothing else, and how many inputs of theirs each channel is; else None."""
     flat = False
     while len(node.users) == 1:
@@ -122,6 +127,10 @@ def _flattens(node: fx.Node) -> bool:
     return node.target is torch.flatten or (node.op == "call_method" and node.target == "flatten")
 
 
+def _pads_zeros(layer: nn.Conv1d | nn.Conv2d) -> bool:
+    return _pads(layer) and layer.padding_mode == "zeros"
+
+
 def _pads(layer: nn.Conv1d | nn.Conv2d) -> bool:
     return layer.padding == "same" or (layer.padding != "valid" and any(map(int, layer.padding)))
 
@@ -139,7 +148,7 @@ def _fold(weighted: Any, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
 
 
 @torch.no_grad()
-def _fold_forwards(layer: Any, gain: Tensor, shift: Tensor, repeated: int) -> None:
+def fold_forwards(layer: Any, gain: Tensor, shift: Tensor, repeated: int) -> None:
     """``W (gain x + shift) + b`` as ``W' x + b'``.
 
     Args:
@@ -170,7 +179,7 @@ def _merge(network: nn.Module, node: fx.Node, modules: dict[str, nn.Module]) -> 
     name, behind = str(node.target), str(users[0].target)
     if (made := _both(modules[name], modules[behind])) is not None:
         for place, module in ((name, nn.Identity()), (behind, made)):
-            _replace(network, place, module)
+            replace(network, place, module)
             modules[place] = module
 
 

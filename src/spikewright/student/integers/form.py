@@ -26,9 +26,11 @@ from ..recurrence import is_recurrent
 from ..student import Student
 from ..to_nir import to_nir, with_network
 from ..tracing import trace
+from .agreeing import agreed
+from .composing import in_single_layers
 from .constants import decay_faults, fold_thresholds, weights_before
-from .folding import fold_norms, outputs_of
-from .plan import Plan, agreed, plan_of
+from .folding import of_bias, outputs_of
+from .plan import Plan, plan_of
 
 Measured = TypeVar("Measured", Calibration, Calibration | None)
 LEFT = 0.75
@@ -97,8 +99,9 @@ def _folded(student: Student) -> Student:
     network = copy.deepcopy(student.network)
     found, folded = Gathered("training on integers"), None
     with found:
-        fold_norms(network)
+        network, sentences = in_single_layers(network, student.config.input_shape)
         folded = with_network(student, network)
+        folded.composed = tuple(sentences)
     if folded is not None:
         with found:
             plan_for(folded)
@@ -190,7 +193,8 @@ def _move_biases(student: Student) -> None:
         if alpha is None or not all(each is not None and bool((each == alpha).all()) for each in alphas):
             faults.append(f"{node.target}: feeds neurons with different alpha; give each weights of its own")
         elif bool(alpha.any()):
-            layer.bias.mul_(sum((steps - t) * alpha**t for t in range(steps)) / steps)
+            gain = sum((steps - t) * alpha**t for t in range(steps)) / steps
+            layer.bias.mul_(of_bias(layer, torch.as_tensor(gain)))
     refuse("training on integers", faults)
 
 

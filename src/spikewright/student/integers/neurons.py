@@ -37,7 +37,7 @@ def weight_integers(weight: Tensor, scale: float, registers: Registers, mixed: b
     """
     low, high = (float(each) for each in torch.aminmax(weight.detach()))
     step, top = registers.grid(low < 0 < high if mixed is None else mixed)
-    limit = (top + step / 2) / scale
+    limit = (top + step / 2) / abs(scale)
     clips = max(-low, high) > limit
     rounded: Tensor = _OnGrid.apply(weight, scale, step, top, limit if clips else None)  # type: ignore[no-untyped-call]
     return rounded

@@ -13,9 +13,10 @@ from torch import Tensor, fx, nn
 from ...base.errors import InputError, a_kind, refuse
 from ...graph.nodes import Shape
 from ..linear_layers import WEIGHTED, keeps_constants, window_of
-from ..modules import CannotExport
+from ..modules import CannotExport, has_node
 from ..neurons import is_neuron
 from ..operations import Join, Reshape, Times
+from ..placed import PLACED
 from ..spatial_maps import map_of_channel
 from ..tracing import flat_time, follow, is_flatten, is_sum, pools_spikes, stateless
 from .folding import UNCHANGED
@@ -34,11 +35,13 @@ class Weights:
             averaged before or behind it.
         target: the neuron layer that it feeds, whose scale is its own; of several the first, which all have one scale.
         shared: whether its weights meet others of one source on the chip, so that they keep to the grid of mixed signs.
+        gain: by what numbers behind it multiply what it gives; part of ``unit``.
     """
 
     unit: float
     target: str
     shared: bool = False
+    gain: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -71,47 +74,56 @@ class _Wire:
 
     Attributes:
         unit: what an integer 1 is worth; of currents without meaning.
-        weights: the layers and shortcuts whose sum it is, each with what averages it was divided by since; empty for
-            spikes, which no weights have multiplied yet.
+        weights: the layers and shortcuts whose sum it is, each with what averages it was divided by since, and by what
+            numbers it was multiplied; empty for spikes, which no weights have multiplied yet.
     """
 
     shape: Shape
     unit: float
-    weights: frozenset[tuple[str, float]] = frozenset()
+    weights: frozenset[tuple[str, float, float]] = frozenset()
 
 
 class _Planner:
     def __init__(self) -> None:
         self.faults: list[str] = []
         self.units: dict[str, float] = {}
-        self.factors: dict[str, set[float]] = {}
+        self.factors: dict[str, set[tuple[float, float]]] = {}
         self.targets: dict[str, list[str]] = {}
         self.called: dict[str, str] = {}
         self.shortcuts: set[str] = set()
         self.divisors: dict[str, int] = {}
         self.followed: set[str] = set()
+        self.composable: set[str] = set()
+        self.placed: set[str] = set()
+        self.shapes: dict[str, Shape] = {}
 
     def neurons(self, name: str, _: nn.Module, wire: _Wire) -> _Wire:
         """What neurons give; a value without weights reaches them by a shortcut."""
+        self.shapes[port(name)] = wire.shape
         if not wire.weights:
             wire = self._shortcut(port(name), name, wire)
-        for layer, factor in wire.weights:
-            self.factors[layer].add(factor)
+        for layer, *factors in wire.weights:
+            self.factors[layer].add((factors[0], factors[1]))
             if name not in self.targets[layer]:
                 self.targets[layer].append(name)
         return _Wire(wire.shape, 1.0)
 
     def other(self, node: fx.Node, module: nn.Module | None, arriving: list[_Wire]) -> _Wire:
         """What any other node gives."""
+        made = self._given(node, module, arriving)
+        self.shapes[node.name] = made.shape
+        return made
+
+    def _given(self, node: fx.Node, module: nn.Module | None, arriving: list[_Wire]) -> _Wire:
         first = arriving[0]
         if isinstance(module, WEIGHTED):
             self._new(node.name, str(node.target), first.unit)
             if first.weights:
-                self.followed |= {layer for layer, _ in first.weights}
-                self.faults.append(
-                    f"{node.target}: follows other weights without neurons between them; make them one layer"
-                )
-            return _Wire(_shape(node, module, arriving), 0.0, frozenset([(node.name, 1.0)]))
+                self.followed |= {layer for layer, *_ in first.weights}
+                self._may_compose(node, "follows other weights without neurons between them; make them one layer")
+            if isinstance(module, PLACED):
+                self.placed.add(node.name)
+            return _Wire(_shape(node, module, arriving), 0.0, frozenset([(node.name, 1.0, 1.0)]))
         if isinstance(module, POOLS):
             return self._pooled(node, module, first)
         if pools_spikes(node):
@@ -123,13 +135,18 @@ class _Planner:
         self._check(node, module, first)
         return _Wire(_shape(node, module, arriving), first.unit, first.weights)
 
+    def _may_compose(self, node: fx.Node, fault: str) -> None:
+        """Note a node that has no place of its own among integers, but could be part of a matrix."""
+        self.composable.add(node.name)
+        self.faults.append(f"{node.target if node.op == 'call_module' else node.name}: {fault}")
+
     def _new(self, key: str, called: str, unit: float) -> None:
         self.units[key], self.factors[key], self.targets[key], self.called[key] = unit, set(), [], called
 
     def _shortcut(self, key: str, called: str, wire: _Wire) -> _Wire:
         self._new(key, called, wire.unit)
         self.shortcuts.add(key)
-        return _Wire(wire.shape, 0.0, frozenset([(key, 1.0)]))
+        return _Wire(wire.shape, 0.0, frozenset([(key, 1.0, 1.0)]))
 
     def _check(self, node: fx.Node, module: nn.Module | None, wire: _Wire) -> None:
         """Whether a module only moves values: each output is one input, or zero."""
@@ -140,7 +157,9 @@ class _Planner:
             moves = bool(((matrix == 0) | (matrix == 1)).all()) and bool((matrix.sum(1) <= 1).all())
         except (CannotExport, InputError, RuntimeError, TypeError, ValueError):
             moves = False
-        if not moves:
+        if not moves and has_node(module):
+            self._may_compose(node, f"is {a_kind(type(module).__name__)}; {MAY_BE}")
+        elif not moves:
             self.faults.append(f"{node.target}: is {a_kind(type(module).__name__)}; {MAY_BE}")
 
     def _pooled(self, node: fx.Node, module: nn.Module, wire: _Wire) -> _Wire:
@@ -151,11 +170,11 @@ class _Planner:
         if not wire.weights:
             return _Wire(shape, wire.unit / divisor)
         if window is None or not keeps_constants(module):
-            self.faults.append(
-                f"{node.target}: pools after the weights, over windows that differ; put it before them, where it pools "
-                "spikes"
-            )
-        return _Wire(shape, 0.0, frozenset((layer, factor / divisor) for layer, factor in wire.weights))
+            fault = "pools after the weights, over windows that differ; put it before them, where it pools spikes"
+            self._may_compose(node, fault)
+        elif any(key in self.placed for key, *_ in wire.weights):
+            self._may_compose(node, "averages a bias of each place, which is no whole number then; pool before it")
+        return _Wire(shape, 0.0, frozenset((key, factor / divisor, gain) for key, factor, gain in wire.weights))
 
     def _uneven(self, node: fx.Node, module: nn.Module, spatial: Shape) -> int:
         """What makes whole numbers of averages over windows of several sizes."""
@@ -167,15 +186,18 @@ class _Planner:
         parts = {Fraction(value).limit_denominator(_MOST_DIVISOR) for value in set(matrix[matrix != 0].tolist())}
         divisor = math.lcm(*(part.denominator for part in parts))
         if divisor > _MOST_DIVISOR:
-            self.faults.append(f"{node.target}: averages over windows of too many sizes; let it divide what it pools")
+            self._may_compose(node, "averages over windows of too many sizes; let it divide what it pools")
         return divisor
 
     def _times(self, node: fx.Node, module: Times, wire: _Wire) -> _Wire:
-        if wire.weights or module.factor <= 0:
+        if module.factor == 0 or (module.factor < 0 and not wire.weights):
             self.faults.append(
-                f"{node.target}: multiplies by {module.factor:g} what weights give; multiply the weights instead"
+                f"{node.target}: multiplies by {module.factor:g}, which leaves nothing; leave out what is before it"
+                if module.factor == 0
+                else f"{node.target}: multiplies spikes by {module.factor:g}; multiply the weights behind it instead"
             )
-        return _Wire(wire.shape, wire.unit * module.factor, wire.weights)
+        multiplied = frozenset((key, factor, gain * module.factor) for key, factor, gain in wire.weights)
+        return _Wire(wire.shape, wire.unit * module.factor, multiplied)
 
     def _together(self, node: fx.Node, module: nn.Module | None, arriving: list[_Wire]) -> _Wire:
         """A sum, or values side by side: spikes that meet currents go there by a shortcut."""
@@ -187,9 +209,7 @@ class _Planner:
             ]
             return _Wire(shape, 0.0, frozenset().union(*(wire.weights for wire in arriving)))
         if len({wire.unit for wire in arriving}) > 1:
-            self.faults.append(
-                f"{node.name}: adds values of different units; give both ways the same pooling and weights"
-            )
+            self._may_compose(node, "adds values of different units; give both ways the same pooling and weights")
         return _Wire(shape, arriving[0].unit)
 
     def plan(self) -> Plan:
@@ -206,26 +226,28 @@ class _Planner:
             if len(factors) > 1
         ]
         skipped = {key: reached for key, reached in self.targets.items() if key in self.shortcuts}
-        units = {key: Fraction(self.units[key]).limit_denominator(_MOST_DIVISOR) for key in skipped}
+        worth = {
+            key: self.units[key] * (max(self.factors[key]) if self.factors[key] else (1.0, 1.0))[1] for key in skipped
+        }
+        units = {key: Fraction(unit).limit_denominator(_MOST_DIVISOR) for key, unit in worth.items()}
         faults += [
-            f"{self.called[key]}: a shortcut brings it values of which an integer 1 is worth {self.units[key]:.3g}, "
+            f"{self.called[key]}: a shortcut brings it values of which an integer 1 is worth {worth[key]:.3g}, "
             "which no weight of the chip holds exactly; give the shortcut a convolution of 1 x 1"
             for key, unit in units.items()
-            if not unit or abs(float(unit) - self.units[key]) > 1e-9 or unit.denominator > 64 * unit.numerator
+            if unit <= 0 or abs(float(unit) - worth[key]) > 1e-9 or unit.denominator > 64 * unit.numerator
         ]
         refuse("training on integers", faults + self.faults)
         multiples: dict[str, Fraction] = {}
         for key, reached in skipped.items():
-            (factor,) = self.factors[key]
+            ((factor, _),) = self.factors[key]
             each = 1 / (units[key] * Fraction(factor).limit_denominator(_MOST_DIVISOR))
             for name in reached:
-                multiples[name] = _common(multiples.get(name, each), each)
-        places = {
-            key: Weights(
-                self.units[key] * next(iter(self.factors[key])), reached[0], any(name in multiples for name in reached)
-            )
-            for key, reached in self.targets.items()
-        }
+                multiples[name] = common(multiples.get(name, each), each)
+        places = {}
+        for key, reached in self.targets.items():
+            ((factor, gain),) = self.factors[key]
+            is_shared = any(name in multiples for name in reached)
+            places[key] = Weights(self.units[key] * factor * gain, reached[0], is_shared, gain)
         return Plan(
             weights={key: place for key, place in places.items() if key not in self.shortcuts},
             shortcuts={key: place for key, place in places.items() if key in self.shortcuts},
@@ -250,6 +272,28 @@ def plan_of(traced: fx.GraphModule, input_unit: float, input_shape: Shape) -> Pl
     return planner.plan()
 
 
+@dataclass(frozen=True)
+class Unplaced:
+    """What has no place of its own among the integers of a network.
+
+    Attributes:
+        names: of nodes that can be part of a matrix, and of neuron layers that a matrix can feed, by :func:`port`.
+        shapes: of what every node gives, and every neuron layer by :func:`port`, without the batch.
+    """
+
+    names: frozenset[str]
+    shapes: dict[str, Shape]
+
+
+def unplaced(traced: fx.GraphModule, input_shape: Shape) -> Unplaced:
+    """What of a traced network, for an input of this shape, could be placed as part of a matrix alone."""
+    planner = _Planner()
+    follow(traced, _Wire(input_shape, 1.0), planner.neurons, planner.other)
+    several = {key for key, factors in planner.factors.items() if len(factors) > 1}
+    fed = {port(name) for key in several for name in planner.targets[key]}
+    return Unplaced(frozenset(planner.composable | fed), planner.shapes)
+
+
 @torch.no_grad()
 def _shape(node: fx.Node, module: nn.Module | None, arriving: Sequence[_Wire]) -> Shape:
     """The shape of what a node gives."""
@@ -265,7 +309,7 @@ def _shape(node: fx.Node, module: nn.Module | None, arriving: Sequence[_Wire]) -
     return tuple(found.shape[2:])
 
 
-def _common(one: Fraction, other: Fraction) -> Fraction:
+def common(one: Fraction, other: Fraction) -> Fraction:
     """The smallest number that is a whole multiple of both."""
     return Fraction(math.lcm(one.numerator, other.numerator), math.gcd(one.denominator, other.denominator))
 
@@ -277,40 +321,3 @@ def _groups(sets: list[list[str]]) -> tuple[frozenset[str], ...]:
         touching = [group for group in groups if group & set(names)]
         groups = [group for group in groups if group not in touching] + [set(names).union(*touching)]
     return tuple(frozenset(group) for group in groups if len(group) > 1)
-
-
-def agreed(scales: dict[str, float], plan: Plan, step: int) -> dict[str, float]:
-    """The largest scales up to the given ones with which shared weights and shortcuts are whole numbers of the chip.
-
-    Args:
-        step: between the integers that weights of both signs may take.
-
-    Raises:
-        InputError: a shortcut that would be less than one step.
-    """
-    found = dict(scales)
-    for group in plan.together:
-        found |= dict.fromkeys(group, min(scales[name] for name in group))
-    faults = []
-    for names in _all_groups(plan):
-        whole = [step * plan.multiples[name] for name in names if name in plan.multiples]
-        if not whole:
-            continue
-        unit = whole[0]
-        for other in whole[1:]:
-            unit = _common(unit, other)
-        scale = math.floor(Fraction(min(found[name] for name in names)) / unit * (1 + Fraction(1, 10**9))) * unit
-        if scale == 0:
-            faults.append(
-                f"{', '.join(sorted(names))}: the weight of its shortcut would be less than one step of the chip's "
-                "weights, since the other weights are larger; give the shortcut a convolution of 1 x 1, or more bits"
-            )
-        found |= dict.fromkeys(names, float(scale))
-    refuse("training on integers", faults)
-    return found
-
-
-def _all_groups(plan: Plan) -> list[frozenset[str]]:
-    """The layers with shortcuts, together with those that share their scales."""
-    shared = {name for group in plan.together for name in group}
-    return [*plan.together, *(frozenset([name]) for name in plan.multiples if name not in shared)]

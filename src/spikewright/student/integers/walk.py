@@ -13,9 +13,11 @@ from torch import Tensor, fx, nn
 from ...chip.law import FLOAT32_LIMIT, State, exact_kernels, largest
 from ...chip.registers import TrainedGrid
 from ...graph.fields import pair
+from ...importing.matrix import Matrix
 from ..linear_layers import WEIGHTED, plain_pool, turned_round, window_of
 from ..neurons import NeuronTrace
 from ..operations import Join, Times
+from ..placed import PLACED
 from ..tracing import flat_time, follow, is_sum, pools_spikes, stateless
 from .folding import UNCHANGED
 from .neurons import IntegerLaw, Stepped, bias_on_grid, step_integers, weight_integers
@@ -132,14 +134,16 @@ class IntegerWalk:
         place = self._plan.weights[name]
         scale = self._grid.scales[place.target]
         weight = weight_integers(module.weight, scale * place.unit, self._grid.registers, mixed=place.shared or None)
-        bias = bias_on_grid(module.bias, scale, self._grid.registers)
+        bias = bias_on_grid(module.bias * place.gain, scale, self._grid.registers)
         integers = value.integers
         by_output = weight if not _is_transposed(module) else turned_round(weight, module.groups)
         most = value.most * float(by_output.detach().abs().flatten(1).sum(1).max())
         if most >= FLOAT32_LIMIT:
             integers, weight = integers.double(), weight.double()
         made = flat_time(_weighing(module, weight), integers)
-        return _Value(made, most, bias.reshape(-1, *[1] * (made.ndim - 3)))
+        if not isinstance(module, PLACED):
+            bias = bias.reshape(module.target if isinstance(module, Matrix) else (-1, *[1] * (made.ndim - 3)))
+        return _Value(made, most, bias)
 
 
 def _is_transposed(module: nn.Module) -> bool:
@@ -149,6 +153,8 @@ def _is_transposed(module: nn.Module) -> bool:
 def _weighing(module: Any, weight: Tensor) -> Callable[[Tensor], Tensor]:
     """The function of a layer with other weights and without its bias."""
     m = module
+    if isinstance(m, Matrix):
+        return lambda x: m.by(x, weight)
     if isinstance(m, nn.Linear):
         return lambda x: F.linear(x, weight)
     if isinstance(m, nn.Conv1d | nn.Conv2d):

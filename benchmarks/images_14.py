@@ -3,8 +3,8 @@
     python benchmarks/images_14.py -o fashion14.npz
     python benchmarks/images_14.py --data mnist-5k -o mnist14.npz
 
-At most the first 20,000 training samples (in the fixed order of `load`), the first 2,000 of the validation part, and the
-whole test part. `docs/few-labels.md` and `docs/laboratory/temperatures.md` are measured on them.
+At most the first 20,000 training samples (in the fixed order of `load`), the first 2,000 of the validation part, and
+the whole test part. `docs/few-labels.md` and `docs/laboratory/temperatures.md` are measured on them.
 """
 
 from __future__ import annotations

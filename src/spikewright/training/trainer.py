@@ -23,6 +23,7 @@ from ..student.integers.form import become_integer, settle
 from ..student.neurons import is_neuron
 from ..student.student import Student
 from ..student.train_settings import Chip
+from ..teachers.hashes import weights_sha256
 from ..teachers.training_loop import Batch, TrainingLoop, descend
 from .cost import SpikeCost
 from .limits import FLOOR_SAMPLES, Limit
@@ -70,12 +71,18 @@ class Trainer(TrainingLoop):
         """Whether the student computes as it will after training, so that its weights may be saved."""
         return self.chip is None or self.on_integers
 
-    def run(self, listeners: Listeners, after_epoch: Callable[[], None] | None = None) -> None:
+    def run(
+        self,
+        listeners: Listeners,
+        after_epoch: Callable[[], None] | None = None,
+        before_epoch: Callable[[], None] = lambda: None,
+    ) -> None:
         """Train to the end; the best admissible weights are in the student afterwards.
 
         Args:
             listeners: receive every epoch's record, progress and messages.
             after_epoch: called after each epoch, for example to save a checkpoint.
+            before_epoch: called when an epoch's first step is next.
         """
         with listeners.task("training the student", self.total_steps - self.step) as bar:
             advance = self._timed(bar, listeners)
@@ -86,6 +93,7 @@ class Trainer(TrainingLoop):
                     for sentence in self.student.composed:
                         listeners.say(sentence)
                     self._say_measured(listeners)
+                before_epoch()
                 self._run_epoch(listeners, advance)
                 if after_epoch is not None:
                     after_epoch()
@@ -121,8 +129,8 @@ class Trainer(TrainingLoop):
 
     def _run_epoch(self, listeners: Listeners, advance: Advance) -> None:
         began = time.perf_counter(), time.process_time()
-        epoch, self._means = len(self.history), Means()
-        self.run_epoch(epoch, advance)
+        epoch = len(self.history)
+        self.steps_of_epoch(advance)
         if self.chip is not None and self.on_integers:
             settle(self.student, self.chip.profile, self.measuring)
         measured = self._measure()
@@ -138,6 +146,17 @@ class Trainer(TrainingLoop):
         if measured.overflows:
             listeners.say(f"registers overflowed {measured.overflows} times on validation samples", "warning")
         self._revive_silent(measured, listeners)
+
+    def steps_of_epoch(self, advance: Advance) -> None:
+        """The steps of the next epoch, after which every process that shares them has the same weights.
+
+        Raises:
+            InputError: they have not.
+        """
+        epoch, self._means = len(self.history), Means()
+        self.run_epoch(epoch, advance)
+        if self.group.size > 1:
+            self.group.require_same({f"hash of the weights after epoch {epoch + 1}": weights_sha256(self.student)})
 
     def _goes_on(self, listeners: Listeners) -> bool:
         """Whether another epoch is due: of the training, or of a further round."""
@@ -243,7 +262,7 @@ class Trainer(TrainingLoop):
         bounded = [limit.constraint.value(outputs.student, reading) for limit in self.limits]
         for limit, value in zip(self.limits, bounded, strict=True):
             terms[limit.constraint.name] = limit.controller.penalty(value)
-        descend(self.optimizer, terms, self.step)
+        descend(self.optimizer, terms, self.step, self._sum_gradients)
         for limit, value in zip(self.limits, bounded, strict=True):
             limit.controller.update(float(value.detach()), task)
         self._means.add({f"loss/{name}": float(term.detach()) for name, term in terms.items()})

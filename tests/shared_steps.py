@@ -71,8 +71,8 @@ CASES: dict[str, dict[str, Any]] = {
 OWN = "a network of one's own with dropout and a norm without gains"
 RUN = "floats, integers, a budget"
 WHOLE = DistillSettings.of(**{**BASE, "epochs": 4}, energy_budget="60nJ", integer_from=0.5, rounds=1)
-STEPS, STOPS_AT = 8, 40
-"""Of the comparison step by step, and of the trainings that are stopped: in their fourth epoch of 12."""
+STEPS, STOPS_AT = 8, 20
+"""Of the comparison step by step, and of the trainings that are stopped: in the second of four epochs of 12."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def stopping_at(step: int) -> Iterator[None]:
 
 
 def whole_trainings(group: Processes, folder: Path) -> dict[str, Any]:
-    """A training alone, shared, and stopped on integers and gone on with by another number of processes."""
+    """A training alone, shared, and stopped in floats and gone on with by another number of processes."""
     by_two, by_one = folder / "two.checkpoint", folder / "one.checkpoint"
     shared = shared_training(group)
     with stopping_at(STOPS_AT):

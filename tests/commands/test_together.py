@@ -20,11 +20,11 @@ RESUME = "the same again with --resume goes on after the last finished epoch, fr
 LOST = "error: another of the processes that share this training has ended; it or its launcher says why"
 
 
-def two(root: Path, cache: Path, *words: str) -> list[subprocess.Popen[str]]:
-    """Two processes with the same command line, which heed Ctrl-C."""
+def two(root: Path, cache: Path, *words: str, size: int = 2) -> list[subprocess.Popen[str]]:
+    """Two processes, or more, with the same command line, which heed Ctrl-C."""
     heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     code = f"{heed}; import runpy; runpy.run_module('spikewright', run_name='__main__', alter_sys=True)"
-    return start(["-c", code, *words], 2, {"PYTHONPATH": str(root / "src"), "SPIKEWRIGHT_CACHE": str(cache)})
+    return start(["-c", code, *words], size, {"PYTHONPATH": str(root / "src"), "SPIKEWRIGHT_CACHE": str(cache)})
 
 
 def ended(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
@@ -99,14 +99,14 @@ def test_a_request_to_end_is_answered_once(number: signal.Signals, by: str, root
 @pytest.mark.slow
 def test_what_processes_cannot_share_is_refused_once_and_before_training(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "student.pt"
-    few = (*TRAINING, "--batch", "1", "-o", str(out))
-    first, second = ended(two(root, tmp_path / "cache", *few))
+    few = (*TRAINING, "--batch", "2", "-o", str(out))
+    first, *others = ended(two(root, tmp_path / "cache", *few, size=3))
     assert first[:2] == (2, "")
     assert first[2] == (
-        "error: processes: --batch 1: gives 2 processes batches of 1, and each takes one at least; start 1 at most, or "
+        "error: processes: --batch 2: gives 3 processes batches of 2, and each takes one at least; start 2 at most, or "
         "give a larger --batch\n"
     )
-    assert second == (0, "", "")
+    assert others == [(0, "", "")] * 2
     assert not list(tmp_path.glob("student*"))
 
 

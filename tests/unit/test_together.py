@@ -55,8 +55,10 @@ def test_integers_are_those_of_one_process(found, how):
         apart = np.abs(np.array(mine) - np.array(theirs))
         assert apart.max() <= 2 and np.count_nonzero(apart) <= 0.01 * apart.size
     for name, value in alone["weights"].items():
-        assert np.allclose(value, other["weights"][name], atol=1e-3), name
+        apart = np.abs(np.array(value) - np.array(other["weights"][name]))
+        assert np.max(apart, initial=0) < 1e-2 and np.count_nonzero(apart > 1e-4) <= 0.01 * apart.size, name
     for mine, theirs in zip(alone["history"], other["history"], strict=True):
+        assert theirs["loss"] == pytest.approx(mine["loss"], rel=1e-3, abs=1e-4)
         for name in ("cost", "validation_accuracy", "train_accuracy"):
             assert theirs[name] == pytest.approx(mine[name], rel=0.02), name
         assert theirs["multipliers"] == pytest.approx(mine["multipliers"], rel=0.02)

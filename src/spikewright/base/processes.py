@@ -26,6 +26,8 @@ Made = TypeVar("Made")
 PATIENCE = timedelta(days=30)
 """A process waits so long for another. One that has ended is noticed at once, since its connections close."""
 _DONE = "done"
+_BROKEN = ("connect", "peer", "broken pipe", "socket", "read error", "write error", "remote process", "network error")
+"""What gloo and NCCL say of a connection whose other end is gone, in part."""
 TURNS = 3
 """Of work that fills caches: the first process, then the first of every other host, then all others."""
 
@@ -267,6 +269,7 @@ def _connected() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise Lost(
-            "another of the processes that share this training has ended; it or its launcher says why"
-        ) from error
+        if not any(word in str(error).lower() for word in _BROKEN):
+            raise
+        said = "another of the processes that share this training has ended; it or its launcher says why"
+        raise Lost(said) from error

@@ -7,11 +7,11 @@ is met with energy left to use, rounds of further epochs follow.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor
 
 from ..base.progress import Advance, Listeners
 from ..chip.registers import TrainedGrid
@@ -20,20 +20,17 @@ from ..energy.estimate import Floor
 from ..lowering.peaks import Measuring
 from ..student.accuracy import quality_of_student
 from ..student.integers.form import become_integer, settle
-from ..student.neurons import is_neuron
-from ..student.student import Student
 from ..student.train_settings import Chip
 from ..teachers.hashes import weights_sha256
 from ..teachers.training_loop import Batch, TrainingLoop, descend
 from .cost import SpikeCost
 from .limits import FLOOR_SAMPLES, Limit
 from .records import EpochRecord, Means, Measurement, logit_range, measure, summary
+from .silent import revive
 
 TIMED_STEPS = 20
 """After this many steps it is said how long the training will take, if that is at least so many seconds:"""
 WORTH_SAYING = 60.0
-LIFT = 0.25
-"""Share of the threshold by which biases in front of silent neurons are raised, once in an epoch until they spike."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -309,32 +306,3 @@ class Trainer(TrainingLoop):
 
 def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.1f} minutes" if seconds < 3600 else f"{seconds / 3600:.1f} hours"
-
-
-@torch.no_grad()
-def revive(student: Student, silent: Mapping[str, Tensor]) -> None:
-    """Raise the biases in front of silent neurons: of the batch norm where there is one, else of the weights.
-
-    Args:
-        silent: by neuron layer, which of its channels (of a dense layer: neurons) to raise, bool, ``(C,)``.
-    """
-    modules = dict(student.network.named_modules())
-    for node in student.graph.nodes:
-        if node.op == "call_module" and node.target in silent:
-            bias = _bias_before(node, modules)
-            if bias is not None and bias.shape == silent[node.target].shape:
-                bias.add_(silent[node.target].to(bias) * (LIFT * float(modules[node.target].threshold.detach())))
-
-
-def _bias_before(node: fx.Node, modules: dict[str, nn.Module]) -> Tensor | None:
-    """The nearest bias on the way back from a neuron layer."""
-    todo = list(node.all_input_nodes)
-    while todo:
-        before = todo.pop(0)
-        module = modules[str(before.target)] if before.op == "call_module" else None
-        bias = getattr(module, "bias", None)
-        if isinstance(bias, Tensor):
-            return bias
-        if module is None or not is_neuron(module):
-            todo += before.all_input_nodes
-    return None

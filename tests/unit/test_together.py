@@ -6,7 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shared_steps
+import torch
 from shared_steps import CASES, OWN, RUN
+
+from spikewright.base.processes import Processes
+from spikewright.student.neurons import NeuronTrace, output_of
+from spikewright.student.shared import Share
+from spikewright.student.whole_batch import WholeBatch
 
 LIMIT_S = 550
 
@@ -35,6 +41,25 @@ def test_a_shared_batch_trains_as_a_whole_one(found, name):
     assert shared == pytest.approx(alone, rel=1e-4, abs=1e-6)
     for limit, state in case["controllers"][0].items():
         assert case["controllers"][1][limit] == pytest.approx(state, rel=1e-4, nan_ok=True)
+
+
+class Unasked(Processes):
+    """Processes of which nothing may be asked."""
+
+    def joined(self, values, count):
+        raise AssertionError("values were sent that no loss asked for")
+
+    summed = joined
+
+
+def test_what_no_loss_asks_for_is_not_sent():
+    trace = NeuronTrace(torch.zeros(2, 3, 5), torch.zeros(2, 3, 5), torch.zeros(2, 3, 5))
+    own = output_of(torch.zeros(1, 3, 4), {"lif1": trace}, 2)
+    whole = WholeBatch(own, Share(Unasked(0, 2), 6))
+    assert "lif1" in whole.spikes and "lif2" not in whole.traces
+    assert (len(whole.spikes), list(whole.traces), whole.counts_spikes, whole.timesteps) == (1, ["lif1"], True, 2)
+    with pytest.raises(AssertionError, match="no loss asked for"):
+        whole.spikes["lif1"]
 
 
 @pytest.mark.slow

@@ -117,11 +117,11 @@ class _Lazy(Mapping[str, Any]):
             self._made[name] = self._make(name)
         return self._made[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._names  # and makes nothing
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
-
-    def __reversed__(self) -> Iterator[str]:
-        return reversed(self._names)
 
     def __len__(self) -> int:
         return len(self._names)

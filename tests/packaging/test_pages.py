@@ -48,6 +48,14 @@ def verb_of(words: list[str]) -> str | None:
     return DOORS[words[1]] if words[0] == "python" and words[1] in DOORS else None
 
 
+def as_one_process(words: list[str]) -> list[str]:
+    """A command line that torchrun starts several times, as it is started once."""
+    if words[0] != "torchrun":
+        return words
+    begin = next(place for place, word in enumerate(words) if word == "-m" or word.endswith(".py"))
+    return words[begin + 1 :] if words[begin] == "-m" else ["python", *words[begin:]]
+
+
 def test_there_are_pages_with_commands() -> None:
     assert {"README.md", "docs/index.md", "CONTRIBUTING.md"} <= set(PAGES)
     assert len(commands()) > 10
@@ -55,7 +63,7 @@ def test_there_are_pages_with_commands() -> None:
 
 @pytest.mark.parametrize(("page", "line"), commands(), ids=lambda text: str(text)[:60])
 def test_a_command_line_names_what_exists(page: str, line: str) -> None:
-    words = shlex.split(line, comments=True)
+    words = as_one_process(shlex.split(line, comments=True))
     if words[0] == "make":
         assert set(words[1:]) <= TARGETS
         return

@@ -253,9 +253,9 @@ def test_student_and_teacher_see_the_same_sample(monkeypatch):
     seen = []
     original = CachedOutputs.of
 
-    def of(self, rows, samples):
+    def of(self, rows, samples, share=None):
         seen.append(samples)
-        return original(self, rows, samples)
+        return original(self, rows, samples, share)
 
     monkeypatch.setattr(CachedOutputs, "of", of)
     shown = []

@@ -14,7 +14,7 @@ from spikewright.lowering.lower import lower
 from spikewright.placing.placement import place
 from spikewright.profile.profile import load_profile
 from spikewright.student.config import StudentConfig
-from spikewright.student.neurons import NeuronSettings
+from spikewright.student.neurons import NeuronSettings, StudentOutput
 from spikewright.student.student import Student
 from spikewright.student.to_nir import to_nir
 from spikewright.training.cost import SpikeCost
@@ -133,9 +133,8 @@ def test_bias_axons_fire_at_every_step_by_hand():
         Connection("bias", "out", np.array([[1, 0], [1, 1], [1, 1]])),
     )
     chip = ChipNetwork(populations, connections, 3, "events", "membrane", "loihi1-davies", "")
-    silent = SimpleNamespace(
-        scores=torch.zeros(1, 3, dtype=torch.float64), active=None, resets=None, spikes={}, drive=torch.zeros(3, 1, 1)
-    )
+    scores = torch.zeros(1, 3, dtype=torch.float64)
+    silent = StudentOutput(scores, scores, torch.zeros(3, 1, 3), {}, {}, torch.zeros(3, 1, 1))
     reading = SpikeCost(chip, load_profile("loihi1-davies")).read(silent)
     updates, spikes = 3 * (2 + 3), 3 * 2
     assert float(reading.total) == pytest.approx((updates * 81 + spikes * (1.7 + 3 * 23.6)) * 1e-12)
@@ -163,9 +162,7 @@ def test_a_readout_that_overflowed_is_read_as_spikes_of_all_steps() -> None:
     chip = ChipNetwork(populations, wired, 3, "events", "membrane", "loihi1-davies", "")
     resets = torch.zeros(3, 2, 3, dtype=torch.bool)
     resets[0, 0, 0] = resets[2, 0, 0] = resets[1, :, 2] = True
-    output = SimpleNamespace(
-        scores=torch.zeros(2, 3, dtype=torch.float64), active=None, resets={"out": resets}, spikes={},
-        drive=torch.zeros(3, 2, 1),
-    )  # fmt: skip
+    scores = torch.zeros(2, 3, dtype=torch.float64)
+    output = StudentOutput(scores, scores, torch.zeros(3, 2, 3), {}, {}, torch.zeros(3, 2, 1), resets={"out": resets})
     cost = SpikeCost(chip, load_profile("loihi1-davies"))
     assert cost.read(output).spikes == {"in": 0.0, "out": 2 / 2 + 2 / 2}

@@ -348,6 +348,7 @@ OURS: Mapping[str, str] = {
     "base/hdf5.py": "writes",
     "base/headers.py": "the JSON of others in this table",
     "base/memory.py": "what the system says of its memory",
+    "base/processes.py": "what the other processes of a training say",
     "base/own_code.py": "code that the caller names",
     "base/terminal.py": "the terminal",
     "bench/work.py": "the study, through bench/database.py",

@@ -105,9 +105,7 @@ def test_a_limit_at_its_floor_is_refused(size: Size, monkeypatch: pytest.MonkeyP
 
 def test_what_limits_measure() -> None:
     spikes = {"lif1": torch.tensor([[[1.0, 0.0]], [[1.0, 1.0]]]), "lif2": torch.zeros(2, 1, 5)}
-    output: Any = SimpleNamespace(
-        spikes=spikes, mean_counts={name: each.sum(0).mean(0) for name, each in spikes.items()}
-    )
+    output: Any = SimpleNamespace(timesteps=2, mean_counts={name: each.sum(0).mean(0) for name, each in spikes.items()})
     reading: Any = SimpleNamespace(total=torch.tensor(3.0), operations=torch.tensor(7.0))
     rate = RateLimit("lif1", 0.25)
     assert float(rate.value(output, reading)) == 3 / 4, "of two neurons in two steps"

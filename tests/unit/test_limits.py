@@ -17,8 +17,8 @@ from spikewright.training.distill import distill_with
 from spikewright.training.limits import OperationsLimit, RateLimit, limits_of
 from spikewright.training.records import measure
 from spikewright.training.settings import DistillSettings
+from spikewright.training.silent import revive
 from spikewright.training.sizing import choose_size
-from spikewright.training.trainer import revive
 
 QUICK = DistillSettings.of(data="digits", width=8, timesteps=3, epochs=12, teacher_epochs=5)
 

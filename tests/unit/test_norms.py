@@ -25,8 +25,8 @@ from spikewright.student.train_settings import TrainSettings, peak_rate
 from spikewright.teachers.training_loop import optimizer_of
 from spikewright.training.prepare import train_settings
 from spikewright.training.settings import DistillSettings, Training
+from spikewright.training.silent import LIFT, revive
 from spikewright.training.sizing import size_of
-from spikewright.training.trainer import LIFT, revive
 
 PROFILE = "loihi2-assumed"
 SHAPE = (1, 8, 8)

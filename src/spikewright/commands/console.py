@@ -31,6 +31,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from ..base.errors import InputError, SpikewrightError, did_you_mean, with_flags
 from ..base.interrupt import Interrupted
 from ..base.progress import Callback, Kind, Listeners
+from ..base.started import started
 from ..base.terminal import terminal
 from ..base.visible import visible
 from . import streams
@@ -76,6 +77,9 @@ _OF_THE_SYSTEM = {
 }  # fmt: skip
 """What a file system or a limit of the system says of a path that somebody gave; no defect of ours."""
 
+SHARED = ("distill",)
+"""Commands that several processes, as torchrun starts them, do together."""
+
 _HELD: ContextVar[ExitStack] = ContextVar("held")
 _EMITTED: ContextVar[list[object]] = ContextVar("emitted")
 """What the command that runs has printed as JSON."""
@@ -104,6 +108,7 @@ def _run(command: typer.core.TyperCommand, words: Sequence[str], name: str) -> i
             command.make_context(f"spikewright {name}", [word for word in words if word != _DEBUG]) as context,
             _until_the_end(),
         ):
+            _alone_unless_shared(name)
             code = command.invoke(context)
         sys.stdout.flush()
     except KeyboardInterrupt as stopped:
@@ -119,6 +124,19 @@ def _run(command: typer.core.TyperCommand, words: Sequence[str], name: str) -> i
         if _JSON in words and not emitted and any(_JSON in each.opts for each in command.params):
             emit({"error": told, "exit_code": code})
     return code if isinstance(code, int) else DONE
+
+
+def _alone_unless_shared(name: str) -> None:
+    """Refuse a command of which several processes were started, each of which would do all of it.
+
+    Raises:
+        InputError: they were, and the command is not one that they share.
+    """
+    if (size := started().size) > 1 and name not in SHARED:
+        raise InputError(
+            f"{name}: {size} processes were started, and each would do all of it; processes share "
+            f"{' and '.join(SHARED)} alone: start one"
+        )
 
 
 @contextmanager
@@ -267,7 +285,11 @@ def _fail(error: Exception, name: str, debug: bool, command: typer.core.TyperCom
     if debug:
         traceback.print_exception(error)
     words, code = _told(error, name, command)
-    say(f"error: {words}")
+    here = started()
+    if here.speaks:
+        say(f"error: {words}")
+    elif here.speaks_of_faults or not isinstance(error, SpikewrightError | typer.TyperException):
+        say(f"error: process {here.rank}: {words}")
     return words, code
 
 

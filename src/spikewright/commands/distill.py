@@ -24,17 +24,25 @@ def command(
 
     Example: spikewright distill --data fashion-mnist --energy-budget 3uJ -o student.pt
     """
+    from ..base.processes import working_together
     from ..training.distill import distill_to
     from ..training.kept_teacher import check_keep
     from ..training.kept_teacher import keep_teacher as keep
+    from ..training.together import follow
 
     cli.apart([out, *filter(None, [keep_teacher])], cli.read_by(settings))
     if keep_teacher is not None:
         check_keep(settings, keep_teacher)
-        cli.hold(keep_teacher)
-    result = distill_to(settings, out, resume, cli.listeners())
-    if keep_teacher is not None:
-        keep(settings, keep_teacher, result.teacher, cli.listeners())
+    with working_together() as group:
+        if not group.is_first:
+            follow(settings, group)
+        if keep_teacher is not None:
+            cli.hold(keep_teacher)
+        result = distill_to(settings, out, resume, cli.listeners(), group)
+        if keep_teacher is not None:
+            keep(settings, keep_teacher, result.teacher, cli.listeners())
+    if not group.is_first:
+        return
     if json_output:
         cli.emit({"student": str(out), **result.provenance})
     else:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 
 from ..base.interrupt import heeding_requests
+from ..base.started import started
 from ..base.visible import visible
 
 USAGE = 2
@@ -51,14 +52,15 @@ def guarded(work: Callable[[], int]) -> int:
 
 
 def stopped(asked: KeyboardInterrupt, how: str = "") -> int:
-    """Say that the work was interrupted, and return the exit code.
+    """Say that the work was interrupted, and return the exit code; of several processes the first says it.
 
     Args:
         how: to go on; empty where there is nothing to say about that.
     """
     number = getattr(asked, "signal", signal.SIGINT)
     by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
-    complain(visible(f"interrupted{by}{'; ' if how else ''}{how}"))
+    if started().speaks:
+        complain(visible(f"interrupted{by}{'; ' if how else ''}{how}"))
     return SIGNALLED + number
 
 

@@ -146,7 +146,7 @@ class BatchOutputs:
 
     def rates(self, layer: str) -> Tensor:
         """The student's firing rates in a layer, ``(B, *shape)``, in [0, 1] spikes per timestep."""
-        return self.student.spikes[layer].mean(0)
+        return self.student.rates(layer)
 
 
 class LossTerms(Options, ABC):

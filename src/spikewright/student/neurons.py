@@ -9,6 +9,7 @@ for two thresholds in a step that begins above the threshold, which is so only a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import snntorch as snn
+import torch
 from torch import Tensor, nn
 
 from ..base.errors import InputError
@@ -208,12 +210,12 @@ class StudentOutput:
     scores: Tensor
     logits: Tensor
     step_logits: Tensor
-    spikes: dict[str, Tensor]
-    traces: dict[str, NeuronTrace]
+    spikes: Mapping[str, Tensor]
+    traces: Mapping[str, NeuronTrace]
     drive: Tensor
-    active: dict[str, Tensor] | None = None
-    overflows: dict[str, Tensor] | None = None
-    resets: dict[str, Tensor] | None = None
+    active: Mapping[str, Tensor] | None = None
+    overflows: Mapping[str, Tensor] | None = None
+    resets: Mapping[str, Tensor] | None = None
     reading: Reading = Reading()
 
     @property
@@ -235,12 +237,36 @@ class StudentOutput:
     @property
     def counts_spikes(self) -> bool:
         """Whether the readout fires; scores and logits are then its spike counts."""
-        return next(reversed(self.traces.values())).spikes is not None
+        return self.traces[list(self.traces)[-1]].spikes is not None
 
     @cached_property
     def mean_counts(self) -> dict[str, Tensor]:
         """By layer, the spikes of each neuron per inference, averaged over the batch, ``(*shape)``."""
         return {name: spikes.sum(0).mean(0) for name, spikes in self.spikes.items()}
+
+    @cached_property
+    def mean_events(self) -> Tensor:
+        """Events of each input per inference, averaged over the batch, ``(*input shape)``."""
+        return events_of(self.drive, self.timesteps)
+
+    @cached_property
+    def mean_resets(self) -> dict[str, Tensor]:
+        """By integrator that may have been reset, its resets per inference, averaged over the batch, ``(*shape)``."""
+        return {name: resets.float().sum(0).mean(0) for name, resets in (self.resets or {}).items()}
+
+    @cached_property
+    def mean_active(self) -> dict[str, Tensor] | None:
+        """By layer, the active updates of an inference, averaged over the batch; None for a student in floats."""
+        return None if self.active is None else {name: each.sum(0).mean() for name, each in self.active.items()}
+
+    @property
+    def timesteps(self) -> int:
+        """T of this pass."""
+        return len(self.step_logits)
+
+    def rates(self, layer: str) -> Tensor:
+        """The firing rates in a layer, ``(B, *shape)``, in [0, 1] spikes per timestep."""
+        return self.spikes[layer].mean(0)
 
     def first(self, timesteps: int) -> StudentOutput:
         """The same samples over the first timesteps only; as a network is causal, this is its output at a smaller T."""
@@ -258,6 +284,16 @@ class StudentOutput:
         )
         made = output_of(self.drive[where], traces, timesteps, active, self.reading)
         return replace(made, overflows=overflows, resets=resets)
+
+
+def events_of(drive: Tensor, timesteps: int) -> Tensor:
+    """Events per inference of each input line, ``(*input shape)``; a payload of zero is not sent.
+
+    Args:
+        drive: ``(1 or T, B, *input shape)``.
+    """
+    repeats = timesteps if drive.shape[0] == 1 else 1
+    return (drive != 0).to(torch.float32).sum(0).mean(0) * repeats
 
 
 def output_of(

@@ -371,7 +371,7 @@ class Student(Shown, nn.Module):
             return replace(made, overflows=through.overflows, resets=through.resets)
         traces = self._traces(drive, steps)
         busy = {name: busy_updates(self.neuron(name), traces[name]) for name in self.unbiased_layers}
-        active = {name: each.flatten(2).sum(2) for name, each in busy.items()} or None
+        active = {name: each.flatten(2).sum(2, dtype=torch.float32) for name, each in busy.items()} or None
         return output_of(drive, traces, steps, active, Reading(self.config.output.population))
 
     def _traces(self, drive: Tensor, timesteps: int) -> dict[str, NeuronTrace]:

@@ -14,6 +14,7 @@ from ..base.errors import InputError, refuse
 from .linear_layers import has_node
 from .neurons import MAX_POOLS, NeuronTrace, is_integrator, is_neuron, run_over_time
 from .operations import DropoutOf, Reshape, operations_as_modules
+from .shared import on_whole_batch
 
 Value = TypeVar("Value")
 OPERATIONS = (
@@ -114,7 +115,8 @@ def walk(graph: fx.GraphModule, inputs: Tensor, timesteps: int) -> dict[str, Neu
         return traces[name].membrane if spikes is None else spikes
 
     def other(node: fx.Node, module: nn.Module | None, values: list[Tensor]) -> Tensor:
-        given = flat_time(stateless(node, module), *values)
+        whole = None if module is None else on_whole_batch(module, values[0].shape[0])
+        given = flat_time(whole or stateless(node, module), *values)
         if pools_spikes(node):
             traces[str(node.target)] = NeuronTrace(given, given, given)
         return given

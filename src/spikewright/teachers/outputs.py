@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,10 @@ from ..data.dataset import Dataset
 from ..distillation.base import BatchOutputs, LossTerms, MixedLabels, RequestedValues
 from ..sources.rows import Rows
 from ..student.label_loss import CROSS_ENTROPY, LabelLoss
+from ..student.neurons import StudentOutput
+from ..student.shared import Share, sharing
 from ..student.student import Student
+from ..student.whole_batch import WholeBatch
 from .torch_teacher import LOGITS, Teacher, finite, in_batches, tensor_of
 
 CACHE_BYTES = 2 * 1024**3
@@ -80,11 +84,19 @@ class CachedOutputs:
         self._caches = not augmented and _bytes(teacher, asked, len(samples)) <= CACHE_BYTES
         self._all: TeacherOutputs | None = None
 
-    def of(self, rows: Tensor, samples: Tensor) -> TeacherOutputs:
-        """The outputs for the training samples with indices ``rows``, which the teacher sees as ``samples`` now."""
+    def of(self, rows: Tensor, samples: Tensor, share: Share | None = None) -> TeacherOutputs:
+        """The outputs for the training samples with indices ``rows``, which the teacher sees as ``samples`` now.
+
+        Args:
+            share: of the batch that this process computes; None for all of it. A spiking teacher, whose input may be
+                drawn for the whole batch, computes it all.
+        """
         if not self._caches:
-            shown = samples if self._augmented else tensor_of(self._samples, rows)
-            return outputs_of(self.teacher, self._asked, shown.to(self._device))
+            if self.teacher.spikes:
+                share = None
+            own = slice(None) if share is None else share.own
+            shown = samples[own] if self._augmented else tensor_of(self._samples, rows[own])
+            return outputs_of(self.teacher, self._asked, shown.to(self._device), share)
         if self._all is None:
             self._all = self._cached()
         return self._all.map(lambda value: value[rows].to(self._device))
@@ -120,14 +132,22 @@ class CachedOutputs:
         )
 
 
-def outputs_of(teacher: Teacher, asked: RequestedValues, samples: Tensor) -> TeacherOutputs:
+def outputs_of(teacher: Teacher, asked: RequestedValues, samples: Tensor, share: Share | None = None) -> TeacherOutputs:
     """Compute the teacher's outputs for samples ``(B, C, H, W)`` or ``(B, T, C, H, W)``.
+
+    Args:
+        share: of a batch that the samples are; what comes back is of the whole batch.
 
     Raises:
         InputError: outputs that are NaN or infinite.
     """
     values = teacher.features(samples, tuple(dict.fromkeys((*asked.features, LOGITS))))
     saliency = teacher.saliency(samples, asked.saliency) if asked.saliency else {}
+    if share is not None:
+        values, saliency = (
+            {name: share.group.joined(value, share.samples) for name, value in found.items()}
+            for found in (values, saliency)
+        )
     for name, found in (*values.items(), *((f"saliency of {name}", each) for name, each in saliency.items())):
         finite(teacher, name, found)
     logits = values[LOGITS] if LOGITS in asked.features else values.pop(LOGITS)
@@ -156,6 +176,7 @@ def batch_outputs(
     seed: int = 0,
     first_index: int = 0,
     label_loss: LabelLoss = CROSS_ENTROPY,
+    share: Share | None = None,
 ) -> BatchOutputs:
     """Run a batch through the student, with everything that a method needs of it, in one forward pass.
 
@@ -172,20 +193,27 @@ def batch_outputs(
         progress: fraction of the training that is done.
         seed: of the rate code, together with the index of the first sample.
         label_loss: of outputs against labels.
+        share: of the batch that this process computes; None for all of it. What comes back is of the whole batch.
     """
-    longer, source, steps = None, None, student.config.timesteps
-    if sources is not None:
+    steps = student.config.timesteps
+    timesteps = steps if sources is not None else method.training_timesteps(steps)
+    if sources is not None:  # what is drawn for them is drawn for the whole batch
         drive = student.drive(samples, seed, first_index)
-        both = student.run(torch.cat([drive, method.source_drive(drive, sources, progress)], dim=1))
-        own, source = both.rows(0, len(samples)), both.rows(len(samples), 2 * len(samples))
-    elif (timesteps := method.training_timesteps(steps)) == steps:
-        own = student(samples, seed, first_index)
+        drives = [drive, method.source_drive(drive, sources, progress)]
     else:
-        longer = student.run(student.drive(samples, seed, first_index, timesteps), timesteps)
-        own = longer.first(steps)
+        part = slice(0, len(samples)) if share is None else share.own
+        drives = [student.drive(samples[part], seed, first_index + part.start, timesteps)]
+    own, source = _run(student, drives, timesteps, share)
+    longer = None
+    if timesteps != steps:
+        longer, own = own, own.first(steps)
+    whole, source, longer = (
+        each if each is None or share is None else WholeBatch(each, share) for each in (own, source, longer)
+    )
+    assert whole is not None
     return BatchOutputs(
         labels,
-        own,
+        whole,
         None if teacher is None else teacher.logits,
         teacher_features={} if teacher is None else teacher.features,
         teacher_saliency={} if teacher is None else teacher.saliency,
@@ -196,3 +224,15 @@ def batch_outputs(
         label_loss=label_loss,
         mixed=mixed,
     )
+
+
+def _run(
+    student: Student, drives: Sequence[Tensor], timesteps: int, share: Share | None
+) -> tuple[StudentOutput, StudentOutput | None]:
+    """Run one or two drives of the same samples as one batch, or a share of it; the outputs of each."""
+    if len(drives) == 2 and share is not None:
+        drives = [drive[:, share.own] for drive in drives]
+    both, samples = torch.cat(list(drives), dim=1) if len(drives) > 1 else drives[0], drives[0].shape[1]
+    with nullcontext() if share is None else sharing(replace(share, copies=len(drives))):
+        found = student.run(both, timesteps)
+    return (found, None) if len(drives) == 1 else (found.rows(0, samples), found.rows(samples, 2 * samples))

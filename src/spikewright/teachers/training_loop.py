@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -10,12 +10,14 @@ from torch import Tensor, nn
 
 from ..augmentation.augment import Augmenter
 from ..base.errors import InputError, arg
+from ..base.processes import ALONE, Processes
 from ..base.progress import Advance
 from ..chip.registers import TrainedGrid
 from ..data.dataset import Dataset
 from ..data.split import Split
 from ..distillation.base import BatchOutputs, LossTerms, MixedLabels, shapes_of
 from ..student.label_loss import label_loss_of, standardised
+from ..student.shared import Share
 from ..student.student import Student
 from ..student.train_settings import TrainSettings, learning_rate
 from .order import rows_of, steps_of
@@ -69,6 +71,7 @@ class TrainingLoop:
 
     Attributes:
         device: where steps are computed.
+        group: the processes that share each batch.
     """
 
     student: Student
@@ -77,6 +80,7 @@ class TrainingLoop:
     settings: TrainSettings
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     best: BestWeights | None = None
+    group: Processes = ALONE
 
     def __post_init__(self) -> None:
         self.steps_per_epoch = steps_per_epoch(self.dataset.train, self.settings)
@@ -138,7 +142,7 @@ class TrainingLoop:
 
     def train_on(self, batch: Batch) -> None:
         """One step of the optimiser; a subclass may add terms to the loss."""
-        descend(self.optimizer, self.method.terms(self.outputs_of(batch)), self.step)
+        descend(self.optimizer, self.method.terms(self.outputs_of(batch)), self.step, self._sum_gradients)
 
     def outputs_of(self, batch: Batch) -> BatchOutputs:
         """Outputs of student and teacher for a batch, without synaptic operations."""
@@ -156,7 +160,8 @@ class TrainingLoop:
             labels,
             batch.samples,
             sources=sources,
-            teacher=None if self.teacher_outputs is None else self._answers(self.teacher_outputs, batch.rows, shown),
+            teacher=None if self.teacher_outputs is None else self._answers(self.teacher_outputs, batch, shown),
+            share=self._share_of(batch),
             mixed=mixed,
             auxiliary=self.auxiliary,
             progress=self.progress,
@@ -179,9 +184,29 @@ class TrainingLoop:
         share = mixed.share[:, None]
         return share * values + (1 - share) * standardised(mixed.labels, rule), None
 
-    def _answers(self, outputs: CachedOutputs, rows: Tensor, shown: Tensor) -> TeacherOutputs:
+    def _share_of(self, batch: Batch) -> Share | None:
+        """The share of a batch that this process computes; None for all of it."""
+        return None if self.group.size == 1 else Share(self.group, len(batch.rows))
+
+    def _sum_gradients(self) -> None:
+        """Sum the gradients of the student's weights over the processes, each of which has those of its own part.
+
+        The modules of a method compute the whole batch in every process; those of the first process are taken.
+        """
+        if self.group.size == 1:
+            return
+        parts = [(parameter, True) for parameter in self.student.parameters()]
+        if self.auxiliary is not None:
+            parts += [(parameter, self.group.is_first) for parameter in self.auxiliary.parameters()]
+        learnt = [(each.grad, counts) for each, counts in parts if each.grad is not None]
+        flat = torch.cat([(grad if counts else torch.zeros_like(grad)).flatten() for grad, counts in learnt])
+        sums = torch.split(self.group.summed(flat), [grad.numel() for grad, _ in learnt])
+        for (grad, _), whole in zip(learnt, sums, strict=True):
+            grad.copy_(whole.view_as(grad))
+
+    def _answers(self, outputs: CachedOutputs, batch: Batch, shown: Tensor) -> TeacherOutputs:
         """The teacher's outputs for a batch that it sees as ``shown``; values in standard deviations."""
-        found = outputs.of(rows, shown)
+        found = outputs.of(batch.rows, shown, self._share_of(batch))
         return replace(found, logits=outputs.teacher.standardised(found.logits, self.dataset.output))
 
     def merit_of(self, quality: Mapping[str, float]) -> float:
@@ -242,8 +267,16 @@ def optimizer_of(modules: Sequence[nn.Module], settings: TrainSettings) -> torch
     return torch.optim.AdamW(groups, lr=settings.learning_rate)
 
 
-def descend(optimizer: torch.optim.Optimizer, terms: dict[str, Tensor], step: int) -> None:
+def descend(
+    optimizer: torch.optim.Optimizer,
+    terms: dict[str, Tensor],
+    step: int,
+    complete: Callable[[], None] = lambda: None,
+) -> None:
     """One step of the optimiser down the sum of all terms.
+
+    Args:
+        complete: called when gradients are there, of which other processes may have a part.
 
     Raises:
         InputError: the sum is not finite.
@@ -256,5 +289,6 @@ def descend(optimizer: torch.optim.Optimizer, terms: dict[str, Tensor], step: in
         )
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    complete()
     torch.nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], LONGEST_GRADIENT)
     optimizer.step()

@@ -50,8 +50,13 @@ def _scales(measuring: Measuring | None) -> dict[str, object]:
 
 def save(trainer: Trainer, path: Path) -> None:
     """Write a training to ``path``, atomically."""
+    save_torch(state_of(trainer), path)
+
+
+def state_of(trainer: Trainer) -> dict[str, Any]:
+    """Everything from which a training goes on, as data; :func:`restore` takes it."""
     best = trainer.best
-    state = {
+    return {
         "identity": json.dumps(identity(trainer)),
         "student": trainer.student.state_dict(),
         "timesteps": trainer.student.config.timesteps,
@@ -63,7 +68,6 @@ def save(trainer: Trainer, path: Path) -> None:
         "best": None if best is None else (best.merit, best.weights, _dumped(best.grid), best.epoch, best.quality),
         "step": trainer.step,
     }
-    save_torch(state, path)
 
 
 def resume(trainer: Trainer, path: Path) -> None:
@@ -81,7 +85,7 @@ def resume(trainer: Trainer, path: Path) -> None:
             f"out {arg('resume')}"
         )
     try:
-        _restore(trainer, state)
+        restore(trainer, state)
     except (ArithmeticError, AttributeError, IndexError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"{path}: is a damaged checkpoint ({type(error).__name__}: {error}); {remedy}") from error
 
@@ -124,7 +128,12 @@ def _identity(state: Mapping[str, Any], path: Path, remedy: str) -> dict[str, An
     return found
 
 
-def _restore(trainer: Trainer, state: Mapping[str, Any]) -> None:
+def restore(trainer: Trainer, state: Mapping[str, Any]) -> None:
+    """Go on from the state of a training with the same settings.
+
+    Raises:
+        ValueError: one that no such training can have; other errors where its values do not fit.
+    """
     if state["timesteps"] > trainer.student.config.timesteps:
         raise ValueError(f"timesteps: {state['timesteps']}, and the training began with fewer")
     history = [EpochRecord(**record) for record in state["history"]]

@@ -23,7 +23,7 @@ from ..lowering.lower import sketched
 from ..lowering.split import wholes_of
 from ..placing.placement import place
 from ..profile.schema import CostUnit, HardwareProfile
-from ..student.neurons import StudentOutput
+from ..student.neurons import StudentOutput, events_of
 from ..student.student import Student
 from ..student.to_nir import to_nir
 
@@ -109,8 +109,9 @@ class SpikeCost:
         """The cost of one forward pass, per inference."""
         total = output.scores.new_full((), self._constant)
         operations = output.scores.new_zeros(())
+        active, on_integers = output.mean_active or {}, output.reading.scale is not None
         for name, (each, all_updates) in self._extra.items():
-            total = total + each * self._active(name, output, all_updates)
+            total = total + each * (active[name] if on_integers else active.get(name, all_updates))
         spikes, by_layer = {}, {}
         for name, per_spike in self._per_spike.items():
             counts = self._mean_counts(name, output)
@@ -134,7 +135,7 @@ class SpikeCost:
         updates = self._of_chip.updates if exact else self._constant + extra
         inputs = 0.0 if not exact else self._of_chip.inputs
         if not self._input_is_trained:
-            events = _input_events(drive, self._timesteps)
+            events = events_of(drive, self._timesteps)
             inputs += float((events * self._per_spike[self.input_name].to(events)).sum())
         return Floor(updates, inputs, self._of_chip.neurons, self._timesteps)
 
@@ -142,35 +143,20 @@ class SpikeCost:
         """Synaptic operations of input events, if the data fix these; else 0."""
         if self._input_is_trained:
             return 0.0
-        events = _input_events(drive, self._timesteps)
+        events = events_of(drive, self._timesteps)
         return float((events * self._fan_out[self.input_name].to(events)).sum())
-
-    @staticmethod
-    def _active(name: str, output: StudentOutput, all_updates: float) -> float | Tensor:
-        """Active updates of a population per inference; all where they are not counted."""
-        if output.active is None or (name not in output.active and output.overflows is None):
-            return all_updates
-        return output.active[name].sum(0).float().mean()
 
     def _mean_counts(self, name: str, output: StudentOutput) -> Tensor | None:
         if name in output.spikes:
             return output.mean_counts[name]
         if name == self.input_name:
-            return _input_events(output.drive, self._timesteps)
-        if output.resets is not None and name in output.resets:  # spikes of a readout that overflowed
-            return output.resets[name].float().sum(0).mean(0)
-        return None  # the membrane readout, which sends no spikes
+            return output.mean_events
+        return output.mean_resets.get(name)  # of a readout that overflowed; a membrane readout sends no spikes
 
     @staticmethod
     def _accumulate(into: dict[str, Tensor], layer: str, values: npt.NDArray[np.float64] | IntArray) -> None:
         tensor = torch.as_tensor(np.asarray(values, dtype=np.float32))
         into[layer] = into[layer] + tensor if layer in into else tensor
-
-
-def _input_events(drive: Tensor, timesteps: int) -> Tensor:
-    """Events per inference of each input line; a payload of zero is not sent."""
-    repeats = timesteps if drive.shape[0] == 1 else 1
-    return (drive != 0).to(torch.float32).sum(0).mean(0) * repeats
 
 
 def _among(values: npt.NDArray[Any], neurons: IntArray, size: int) -> npt.NDArray[Any]:

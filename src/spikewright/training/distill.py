@@ -16,13 +16,14 @@ from ..base.errors import InputError, arg, refuse
 from ..base.interrupt import goes_on
 from ..base.lock import only_writer
 from ..base.memory import freed_memory_kept
+from ..base.processes import ALONE, Processes, saying_how
 from ..base.progress import SILENT, Callback, Listeners
 from ..base.threads import student_threads
 from ..base.version import __version__
 from ..data.dataset import Dataset
 from ..distillation.base import LossTerms
 from ..profile.profile import HardwareProfile, load_profile
-from ..profile.units import parse_budget, quantity
+from ..profile.units import quantity
 from ..student.accuracy import quality_of_student
 from ..student.config import StudentConfig
 from ..student.student import Student, save_student
@@ -34,14 +35,15 @@ from .checkpoint import save
 from .deployment import Certificate, Deployment, certify
 from .fine_tuning import with_start
 from .growth import grown
-from .objects import dataset_of, network_of, objects_of, settings_of, teaching_of
-from .prepare import FEWEST_STEPS, check_settings, prepared, student_plan
+from .objects import dataset_of, network_of, objects_of, settings_of
+from .prepare import FEWEST_STEPS
 from .result import Attempts, Distillation
-from .samples import counts_of, learnt_part
+from .samples import counts_of
 from .settings import Budget, DataSettings, DistillSettings, StudentSpec, TeacherSpec, Training
 from .start import baseline_of, say_outcome
 from .teaching import facts_of
 from .times import save_times, times_path
+from .together import begun_together, hand_over, size_told, taught_together
 from .trainer import Trainer
 
 FORMER = {
@@ -110,7 +112,11 @@ def distill(
 
 
 def distill_with(
-    settings: DistillSettings, checkpoint: Path | None = None, resume: bool = False, listeners: Listeners = SILENT
+    settings: DistillSettings,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    listeners: Listeners = SILENT,
+    group: Processes = ALONE,
 ) -> Distillation:
     """Train the student that ``settings`` describe.
 
@@ -118,6 +124,8 @@ def distill_with(
         checkpoint: file that is written after each epoch, None for none.
         resume: continue the training of ``checkpoint``.
         listeners: receive messages, progress and the record of each epoch.
+        group: the processes that share the training, of which this is the first; the others are at
+            :func:`~spikewright.training.together.follow`.
 
     Raises:
         InputError: an unknown name, an impossible value, or a budget below the network's floor.
@@ -127,7 +135,7 @@ def distill_with(
         raise InputError(
             f"{arg('resume')}: there is no checkpoint {checkpoint}; leave out {arg('resume')} to start anew"
         )
-    whole = dataset_of(settings, settings.student.timesteps)
+    whole = group.agree(lambda: dataset_of(settings, settings.student.timesteps), in_turn=True)
     for note in whole.notes:
         listeners.say(note, "note")
 
@@ -136,7 +144,8 @@ def distill_with(
         if done is None:
             going_on = resume and attempts.has_begun(number)
             begins = None if resume or number or checkpoint is None else partial(attempts.start, begun_with(settings))
-            done = _distil(whole, asked, attempts.checkpoint(number), going_on, listeners, begins)
+            size_told(asked, group)
+            done = _distil(whole, asked, attempts.checkpoint(number), going_on, listeners, begins, group)
             done.provenance["settings"] = settings.flat(without=["data_dir"])
             attempts.keep(number, asked, done)
         return done
@@ -151,6 +160,7 @@ def _distil(
     resume: bool,
     listeners: Listeners,
     begins: Callable[[], None] | None = None,
+    group: Processes = ALONE,
 ) -> Distillation:
     """Train one student on a data set that is loaded already.
 
@@ -159,11 +169,8 @@ def _distil(
         begins: called before the first training, once nothing is left to refuse.
     """
     profile = load_profile(settings.limits.profile)
-    text = settings.limits.energy_budget
-    budget = parse_budget(text, profile) if text else None
-    check_settings(settings, whole)
-    dataset = learnt_part(settings, whole, listeners)
-    trainer = prepared(settings, dataset, profile, budget)
+    trainer = begun_together(settings, whole, profile, group, listeners)
+    dataset = trainer.dataset
     config, floor = trainer.student.config, quantity(trainer.floor.total, profile.cost_unit)
     listeners.say(
         f"student: {config.architecture}, width {config.width}, T = {config.timesteps}, {config.encoding} input, floor "
@@ -178,8 +185,7 @@ def _distil(
     if begins is not None:
         begins()
     with student_threads(), freed_memory_kept():
-        chain = teaching_of(settings, trainer.method, dataset).train(whole, student_plan(trainer), listeners)
-        trainer.set_teacher(chain[-1].teacher if chain else None, settings.training.seed)
+        chain = taught_together(trainer, settings, whole, listeners)
         start, seed = objects_of(settings).start, settings.training.seed
         ann = objects_of(settings).ann
         facts_of_ann = {} if ann is None else _begun_with(ann, trainer, listeners)
@@ -198,13 +204,18 @@ def _distil(
 
 
 def distill_to(
-    settings: DistillSettings, out: Path, resume: bool = False, listeners: Listeners = SILENT
+    settings: DistillSettings,
+    out: Path,
+    resume: bool = False,
+    listeners: Listeners = SILENT,
+    group: Processes = ALONE,
 ) -> Distillation:
     """Distil and write the student to ``out``, and its times beside it; until then a checkpoint stands next to it.
 
     Args:
         resume: go on with a training that was stopped, wherever; a student that is finished is read, and where
             nothing is there yet the training begins.
+        group: as :func:`distill_with` takes it.
 
     Raises:
         InputError: as :func:`distill_with`, ``out`` cannot be written, somebody else writes it, or ``resume`` with
@@ -212,7 +223,7 @@ def distill_to(
         Interrupted: by Ctrl-C or another request to end; says that ``resume`` goes on.
     """
     with only_writer(out, listeners=listeners):
-        return distill_alone(settings, out, resume, listeners)
+        return distill_alone(settings, out, resume, listeners, group=group)
 
 
 def distill_alone(
@@ -221,6 +232,7 @@ def distill_alone(
     resume: bool = False,
     listeners: Listeners = SILENT,
     written: Callable[[], None] = lambda: None,
+    group: Processes = ALONE,
 ) -> Distillation:
     """Do what :func:`distill_to` does, for who is the only writer of ``out`` already.
 
@@ -231,11 +243,15 @@ def distill_alone(
     settings = with_start(settings)
     checkpoint = writable(out.with_name(out.name + ".checkpoint"))
     attempts = Attempts(checkpoint)
-    with goes_on(lambda: _how_to_go_on(attempts, checkpoint), "resume"):
+
+    def how() -> str:
+        return _how_to_go_on(attempts, checkpoint)
+
+    with goes_on(how, "resume"), saying_how(how):
         if resume and (done := finished(settings, out, attempts, listeners)) is not None:
             return done
         _say_how_it_begins(resume, attempts, out, listeners)
-        result = distill_with(settings, checkpoint, resume and attempts.can_resume, listeners)
+        result = distill_with(settings, checkpoint, resume and attempts.can_resume, listeners, group)
         save_student(result.student, out, result.provenance)
         save_times(out, result.history)
         written()
@@ -262,7 +278,9 @@ def _run(trainer: Trainer, checkpoint: Path | None, resume: bool, listeners: Lis
     if resume and checkpoint is not None:
         take_up(trainer, checkpoint)
         listeners.say(f"resumed after epoch {len(trainer.history)}")
-    trainer.run(listeners, None if checkpoint is None else partial(save, trainer, checkpoint))
+    after = None if checkpoint is None else partial(save, trainer, checkpoint)
+    trainer.run(listeners, after, partial(hand_over, trainer))
+    trainer.group.hand_over(None)
     dead = {name: count for name, count in trainer.history[-1].dead.items() if count}
     if dead:
         counts = ", ".join(f"{name} {count}" for name, count in dead.items())

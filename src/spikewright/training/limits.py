@@ -163,7 +163,7 @@ class RateLimit(Constraint):
 
     def value(self, output: StudentOutput, reading: CostReading) -> Tensor:  # noqa: ARG002
         counts = output.mean_counts[self._layer]
-        return counts.sum() / (counts.numel() * len(output.spikes[self._layer]))
+        return counts.sum() / (counts.numel() * output.timesteps)
 
     def floor(self, student: Student, drive: Tensor) -> float:  # noqa: ARG002
         return 0.0

@@ -7,11 +7,11 @@ is met with energy left to use, rounds of further epochs follow.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..base.progress import Advance, Listeners
 from ..chip.registers import TrainedGrid
@@ -19,21 +19,18 @@ from ..distillation.base import BatchOutputs, LossTerms
 from ..energy.estimate import Floor
 from ..lowering.peaks import Measuring
 from ..student.accuracy import quality_of_student
-from ..student.biases import bias_of, trained_before
 from ..student.integers.form import become_integer, settle
-from ..student.student import Student
 from ..student.train_settings import Chip
+from ..teachers.hashes import weights_sha256
 from ..teachers.training_loop import Batch, TrainingLoop, descend
 from .cost import SpikeCost
 from .limits import FLOOR_SAMPLES, PRICED, Hold, Limit
 from .records import EpochRecord, Means, Measurement, logit_range, measure, summary
+from .silent import revive
 
 TIMED_STEPS = 20
 """After this many steps it is said how long the training will take, if that is at least so many seconds:"""
 WORTH_SAYING = 60.0
-LIFT = 0.25
-"""Share of the threshold by which biases in front of silent neurons are raised, once in an epoch until they spike, and
-share of themselves by which weights are, where there are no biases."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -73,12 +70,18 @@ class Trainer(TrainingLoop):
         """Whether the student computes as it will after training, so that its weights may be saved."""
         return self.chip is None or self.on_integers
 
-    def run(self, listeners: Listeners, after_epoch: Callable[[], None] | None = None) -> None:
+    def run(
+        self,
+        listeners: Listeners,
+        after_epoch: Callable[[], None] | None = None,
+        before_epoch: Callable[[], None] = lambda: None,
+    ) -> None:
         """Train to the end; the best admissible weights are in the student afterwards.
 
         Args:
             listeners: receive every epoch's record, progress and messages.
             after_epoch: called after each epoch, for example to save a checkpoint.
+            before_epoch: called when an epoch's first step is next.
         """
         with listeners.task("training the student", self.total_steps - self.step) as bar:
             advance = self._timed(bar, listeners)
@@ -89,6 +92,7 @@ class Trainer(TrainingLoop):
                     for sentence in self.student.composed:
                         listeners.say(sentence)
                     self._say_measured(listeners)
+                before_epoch()
                 self._run_epoch(listeners, advance)
                 if after_epoch is not None:
                     after_epoch()
@@ -124,8 +128,8 @@ class Trainer(TrainingLoop):
 
     def _run_epoch(self, listeners: Listeners, advance: Advance) -> None:
         began = time.perf_counter(), time.process_time()
-        epoch, self._means = len(self.history), Means()
-        self.run_epoch(epoch, advance)
+        epoch = len(self.history)
+        self.steps_of_epoch(advance)
         if self.chip is not None and self.on_integers:
             settle(self.student, self.chip.profile, self.measuring)
         measured = self._measure()
@@ -141,6 +145,17 @@ class Trainer(TrainingLoop):
         if measured.overflows:
             listeners.say(f"registers overflowed {measured.overflows} times on validation samples", "warning")
         self._revive_silent(measured, listeners)
+
+    def steps_of_epoch(self, advance: Advance) -> None:
+        """The steps of the next epoch, after which every process that shares them has the same weights.
+
+        Raises:
+            InputError: they have not.
+        """
+        epoch, self._means = len(self.history), Means()
+        self.run_epoch(epoch, advance)
+        if self.group.size > 1:
+            self.group.require_same({f"hash of the weights after epoch {epoch + 1}": weights_sha256(self.student)})
 
     def _goes_on(self, listeners: Listeners) -> bool:
         """Whether another epoch is due: of the training, or of a further round."""
@@ -251,7 +266,7 @@ class Trainer(TrainingLoop):
         if self.hold.price:
             for limit, value in zip(self.limits, bounded, strict=True):
                 terms[limit.constraint.name] = limit.controller.penalty(value)
-        descend(self.optimizer, terms, self.step)
+        descend(self.optimizer, terms, self.step, self._sum_gradients)
         for limit, value in zip(self.limits, bounded, strict=True):
             limit.controller.update(float(value.detach()), task)
         self._means.add({f"loss/{name}": float(term.detach()) for name, term in terms.items()})
@@ -298,21 +313,3 @@ class Trainer(TrainingLoop):
 
 def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.1f} minutes" if seconds < 3600 else f"{seconds / 3600:.1f} hours"
-
-
-@torch.no_grad()
-def revive(student: Student, silent: Mapping[str, Tensor]) -> None:
-    """Raise the biases in front of silent neurons, of the batch norm where there is one; without biases, the weights.
-
-    Args:
-        silent: by neuron layer, which of its channels (of a dense layer: neurons) to raise, bool, ``(C,)``.
-    """
-    modules = dict(student.network.named_modules())
-    for node in student.graph.nodes:
-        if node.op == "call_module" and node.target in silent:
-            mask, layers = silent[node.target], trained_before(node, modules)
-            biases = [bias for each in layers if (bias := bias_of(each)) is not None]
-            if biases and biases[0].shape == mask.shape:
-                biases[0].add_(mask.to(biases[0]) * (LIFT * float(modules[node.target].threshold.detach())))
-            elif layers and not biases and isinstance(layers[0], nn.Linear | nn.Conv2d):
-                layers[0].weight[mask] *= 1 + LIFT

@@ -65,6 +65,9 @@ CASES: dict[str, dict[str, Any]] = {
         "reset": "subtract",
     },
     "a budget and a limit of rates": {"method": "kd", "energy_budget": "60nJ", "max_rate": ("lif*=0.2",)},
+    "neither norms nor biases": {
+        "method": "ht-kd", "norm": "none", "energy_budget": "60nJ", "hold": "price+temperature", "optimizer": "sgd",
+    },
     "a count readout, a population": {"method": "kd", "readout": "count", "population": 2, "encoding": "latency"},
 }  # fmt: skip
 """By name, what differs from :data:`BASE`."""

@@ -59,7 +59,7 @@ def test_a_step_has_the_terms_that_hold_the_limit(hold, names, monkeypatch):
     trainer.limits[0].controller.multiplier = 2.0
     trainer.limits[0].controller.step = 10**6  # behind the start without a constraint
     asked = []
-    monkeypatch.setattr("spikewright.training.trainer.descend", lambda _optimizer, terms, _step: asked.append(terms))
+    monkeypatch.setattr("spikewright.training.trainer.descend", lambda _optimizer, terms, *_: asked.append(terms))
     monkeypatch.setattr(HeterogeneousKD, "terms", lambda _self, batch: {"heat": torch.tensor(batch.heat)})
     images = torch.from_numpy(whole.train.samples[:16])
     labels = torch.from_numpy(whole.train.labels[:16])

@@ -17,7 +17,7 @@ from spikewright.base.progress import Callback, Kind
 from spikewright.student.neuron_settings import NeuronSettings
 from spikewright.student.student import student_provenance
 from spikewright.training.early import check_early
-from spikewright.training.fine_tuning import EPOCHS, RATE, with_start
+from spikewright.training.fine_tuning import EPOCHS, OF_CONVERSION, RATE, with_start
 from spikewright.training.objects import objects_of, settings_of
 from spikewright.training.settings import DistillSettings, preset_names, settings_from
 from spikewright.training.start import resets_in
@@ -95,8 +95,10 @@ def test_what_is_left_out_suits_fine_tuning() -> None:
 
 def test_the_student_may_have_another_reset_encoding_and_t() -> None:
     wanted = sw.StudentSpec(timesteps=5, encoding="current", input_bits=7, reset="zero")
-    start = objects_of(with_start(settings_of(digits(), student=wanted, init=imported()))).start
+    settings = with_start(settings_of(digits(), student=wanted, init=imported()))
+    start = objects_of(settings).start
     assert start is not None and start.converts and start.is_changed
+    assert settings.training.learning_rate == OF_CONVERSION
     config = start.begins.config
     assert (config.timesteps, config.encoding, config.input_bits) == (5, "current", 7)
     assert start.begins.encoder is not None and resets_in(start.begins) == {"zero"}

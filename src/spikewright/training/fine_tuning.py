@@ -24,8 +24,9 @@ from .objects import Objects, ObjectSettings, loss_terms, network_of, objects_of
 from .settings import DistillSettings, StudentSpec, TeacherSpec, Training
 from .start import Start, resets_in
 
-RATE = 1e-3
-"""Peak of the learning rate: a third of a new student's, since the weights are good already."""
+RATE, OF_CONVERSION = 1e-3, 3e-3
+"""Peak of the learning rate: a third of a new student's, since the weights are good already; and that of a new student
+where the reset is another one, since they then are not."""
 EPOCHS = 5
 GRAPH, OF_ANN = ".nir", (".onnx", ".safetensors")
 IN_PYTHON = ("producer", "dt_s")
@@ -39,7 +40,8 @@ def with_start(settings: DistillSettings) -> DistillSettings:
     """The settings with the network that the training begins with, and what follows from it.
 
     Where settings are left out, the student is the network's, the teacher is the network as it was, for methods that
-    can have it, the learning rate is :data:`RATE` and the epochs are :data:`EPOCHS`. Settings that begin with nothing,
+    can have it, the learning rate is :data:`RATE`, of a conversion :data:`OF_CONVERSION`, and the epochs are
+    :data:`EPOCHS`. Settings that begin with nothing,
     or have their network already, come back as they are.
 
     Raises:
@@ -55,11 +57,13 @@ def with_start(settings: DistillSettings) -> DistillSettings:
     name = INIT if given.init is not None else str(settings.student.init)
     refuse(str(arg("init")) if given.init is not None else name, [*_contradictions(settings, before)])
     begins = _as_asked(settings.student, before)
-    start = Start(name, sha256, before, begins, (*heard.said, *_remarks(settings)))
+    start = Start(name, sha256, before, begins)
+    rate = OF_CONVERSION if start.converts else RATE
+    start = replace(start, remarks=(*heard.said, *_remarks(settings, rate)))
     groups = {group.name: getattr(settings, group.name) for group in fields(DistillSettings)}
     groups["student"] = _spec(settings.student, begins)
     asked = settings.training.model_dump(exclude_unset=True, exclude_none=True)
-    groups["training"] = Training(**{"learning_rate": RATE, "epochs": EPOCHS} | asked)
+    groups["training"] = Training(**{"learning_rate": rate, "epochs": EPOCHS} | asked)
     objects = replace(given, config=begins.config, network=begins.network, start=start)
     if _is_own_teacher(settings, given):
         groups["teacher"] = TeacherSpec(**settings.teacher.model_dump(exclude_unset=True) | {"name": INIT})
@@ -192,9 +196,14 @@ def _is_own_teacher(settings: DistillSettings, given: Objects) -> bool:
     return settings.teacher.name == INIT or (method.needs_teacher() and "static twins" not in method.needs)
 
 
-def _remarks(settings: DistillSettings) -> Iterator[str]:
+def _remarks(settings: DistillSettings, rate: float) -> Iterator[str]:
     training = settings.training
     chosen = [f"{arg('epochs', EPOCHS)}"] if training.epochs is None else []
-    chosen += [] if "learning_rate" in training.model_fields_set else [f"{arg('learning_rate', f'{RATE:g}')}"]
+    chosen += [] if "learning_rate" in training.model_fields_set else [f"{arg('learning_rate', f'{rate:g}')}"]
     if chosen:
-        yield f"fine-tuning, since the weights are good already: {' and '.join(chosen)}"
+        why = (
+            "conversion to another reset"
+            if rate == OF_CONVERSION
+            else "fine-tuning, since the weights are good already"
+        )
+        yield f"{why}: {' and '.join(chosen)}"

@@ -63,7 +63,8 @@ def test_a_teacher_is_clipped_to_the_largest_rate() -> None:
     rates = torch.tensor([0.25, 0.5], requires_grad=True)
     assert _clipped(torch.tensor([2.0, 8.0]), rates).tolist() == [0.125, 0.5]
     assert _clipped(torch.zeros(2), rates).tolist() == [0, 0]
-    assert not _clipped(torch.ones(2), rates).requires_grad
+    _clipped(torch.tensor([1.0, 0.5]), rates).sum().backward()  # 0.5 + 0.25, of which the largest rate has 1.5
+    assert rates.grad is not None and rates.grad.tolist() == [0.0, 1.5]
 
 
 @pytest.mark.parametrize(

@@ -162,11 +162,11 @@ def test_silent_channels_get_larger_weights_where_there_are_no_biases():
 
 
 def test_layers_without_biases_are_found_behind_every_path():
-    assert layers_without_biases(Student(config_of("skipnet"))._graph[0]) == {"lif1", "lif2", "lif3"}
+    assert layers_without_biases(Student(config_of("skipnet")).traced) == {"lif1", "lif2", "lif3"}
     mixed = Student(config_of("skipnet"))
     mixed.network.skip.bias = nn.Parameter(torch.zeros(16))
-    assert layers_without_biases(mixed._graph[0]) == {"lif1", "lif2"}
-    assert layers_without_biases(Student(config_of("skipnet", "batch"))._graph[0]) == frozenset()
+    assert layers_without_biases(mixed.traced) == {"lif1", "lif2"}
+    assert layers_without_biases(Student(config_of("skipnet", "batch")).traced) == frozenset()
 
 
 def test_files_of_earlier_versions_have_batch_norms():
@@ -218,3 +218,21 @@ def test_balanced_students_learn_within_a_budget_that_biases_alone_would_spend()
     run = sw.distill("digits", student=spec, method="none", within=within, training=training)
     assert run.certificate.energy <= 110e-9
     assert np.mean(run.certificate.accuracy) > 0.7
+
+
+def test_silent_channels_behind_an_operation_are_raised():
+    """The way back from the neurons leads through ``torch.cat``, which is no module of the network."""
+
+    class Joined(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = nn.Conv2d(1, 2, 1, bias=False), nn.Conv2d(1, 2, 1, bias=False)
+            self.norm, self.lif = nn.BatchNorm2d(4), spiking(NeuronSettings())
+            self.head, self.readout = nn.Sequential(nn.Flatten(), nn.Linear(256, 10)), integrator()
+
+        def forward(self, x):
+            return self.readout(self.head(self.lif(self.norm(torch.cat([self.one(x), self.two(x)], 1)))))
+
+    student = Student(StudentConfig("own.py:net", 2, SHAPE, 10, 2), Joined())
+    revive(student, {"lif": torch.tensor([True, False, False, False])})
+    assert student.network.norm.bias.tolist() == [LIFT, 0, 0, 0]

@@ -159,7 +159,7 @@ class LossTerms(Options, ABC):
     title: ClassVar[str]
     equation: ClassVar[str]
     source: ClassVar[str]
-    differs: ClassVar[str]
+    differs: ClassVar[str] = ""
     """From the published form, and how much; which options are that form."""
     confidence: ClassVar[Confidence]
     needs: ClassVar[frozenset[Need]] = frozenset()

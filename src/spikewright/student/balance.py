@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from .biases import trained_before
 from .neurons import is_integrator, run_over_time
 from .student import Student
-from .tracing import flat_time, follow, stateless, trace
+from .tracing import flat_time, follow, stateless
 
 RATE = 0.15
 """Spikes of a neuron in a step, the mean over a layer's neurons that a sample drives at all: about what students with
@@ -38,14 +38,13 @@ def balance(student: Student, images: Tensor) -> dict[str, float]:
     Returns:
         by neuron layer, the factor of the weights before it.
     """
-    training, modules = student.training, dict(student.network.named_modules())
+    training, modules = student.training, dict(student.traced.named_modules())
     student.eval()
     drive, steps = student.drive(images), student.config.timesteps
     if student.encoder is not None:
         drive = _spikes("encoder", student.encoder, drive, steps)
     factors: dict[str, float] = {}
-    graph = trace(student.network)
-    nodes = {str(node.target): node for node in graph.graph.nodes}
+    nodes = {str(node.target): node for node in student.graph.nodes}
 
     def neurons(name: str, module: nn.Module, current: Tensor) -> Tensor:
         if is_integrator(module):
@@ -62,7 +61,7 @@ def balance(student: Student, images: Tensor) -> dict[str, float]:
     def other(node: fx.Node, module: nn.Module | None, values: list[Tensor]) -> Tensor:
         return flat_time(stateless(node, module), *values)
 
-    follow(graph, drive, neurons, other)
+    follow(student.traced, drive, neurons, other)
     student.train(training)
     return factors
 

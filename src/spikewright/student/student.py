@@ -263,6 +263,11 @@ class Student(Shown, nn.Module):
         return self._graph[0].graph
 
     @property
+    def traced(self) -> fx.GraphModule:
+        """The traced network, which shares its weights and has a module for each operation."""
+        return self._graph[0]
+
+    @property
     def readout(self) -> nn.Module:
         """The network's last neuron layer."""
         return _last_layer(self._graph[0])

@@ -22,7 +22,7 @@ def revive(student: Student, silent: Mapping[str, Tensor]) -> None:
     Args:
         silent: by neuron layer, which of its channels (of a dense layer: neurons) to raise, bool, ``(C,)``.
     """
-    modules = dict(student.network.named_modules())
+    modules = dict(student.traced.named_modules())
     for node in student.graph.nodes:
         if node.op == "call_module" and node.target in silent:
             mask, layers = silent[node.target], trained_before(node, modules)

@@ -16,6 +16,7 @@ from spikewright.commands.cli import VERBS, main, module_of
 from spikewright.commands.console import typer_command
 from spikewright.commands.options import PANELS
 from spikewright.commands.panels import SUBJECTS
+from spikewright.training.settings import FLAT
 
 PANEL = re.compile(r"^╭─ (.+?) ─+╮$", re.MULTILINE)
 
@@ -34,6 +35,14 @@ def test_no_flag_shows_a_value_and_no_value_is_a_type_of_python(
     shown = help_of(verb, capsys, monkeypatch)
     assert "--help" in shown
     assert re.findall(r"<bool>|list\[|<\w+ range>", shown) == []
+
+
+def test_what_is_on_by_default_can_be_turned_off(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["distill", "--no-grow", "--epochs", "0"]) == 2
+    said = capsys.readouterr().err
+    assert "--epochs is 0" in said and "grow" not in said
+    on = [name for name, each in FLAT.items() if each.info.default is True]
+    assert on == ["grow"]
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -109,7 +109,9 @@ def _flag(name: str) -> inspect.Parameter:
     field, panel = FLAT[name].info, _panel(name)
     default = "" if field.default in (None, (), False) else f" [dim]{escape(f'[{field.default}]')}[/dim]"
     kind = str if name in OF_SIZE else _flag_type(field.annotation)
-    words = [f"--{name.replace('_', '-')}"] + (["-T"] if name == "timesteps" else [])
+    flag = name.replace("_", "-")
+    words = [f"--{flag}/--no-{flag}" if field.default is True else f"--{flag}"]
+    words += ["-T"] if name == "timesteps" else []
     words_taken = "<int|auto>" if name in OF_SIZE else None
     option = typer.Option(
         *words, help=f"{escape(field.description or '')}{default}", rich_help_panel=panel, metavar=words_taken
